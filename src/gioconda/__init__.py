@@ -1,0 +1,30 @@
+"""Gioconda brings portraits to life: a picture or a painting moves like somebody else's face.
+
+    from gioconda import Performance, Portrait, animate
+
+    portrait = Portrait.from_pictures(["mona_lisa.jpg"])
+    performance = Performance.from_video("talk.mp4")
+    animate(portrait, performance).save("clip.mp4")
+"""
+
+from gioconda.errors import GiocondaError
+from gioconda.performance import Motion, Performance
+from gioconda.pipeline import Animation, Frame, Reel, animate
+from gioconda.portrait import Portrait, View
+from gioconda.retarget import Gains
+from gioconda.tracking import Box
+
+__all__ = [
+    "Animation",
+    "Box",
+    "Frame",
+    "Gains",
+    "GiocondaError",
+    "Motion",
+    "Performance",
+    "Portrait",
+    "Reel",
+    "View",
+    "animate",
+]
+__version__ = "0.1.0"

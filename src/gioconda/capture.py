@@ -1,0 +1,195 @@
+"""Video -> performance, in two passes: track every frame to a spool on disk, then take the face shape out.
+
+The relaxed face can only be known when the whole video has been seen, and the video may be long:
+landmarks wait in a temporary file, so memory holds the finished performance (under 1 KB a frame)
+and a few seconds of landmarks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from gioconda.errors import NoFaceError, UsageError
+from gioconda.expression import controls, proportions
+from gioconda.face import LANDMARKS, Points
+from gioconda.geometry import angles
+from gioconda.media.ahead import ahead
+from gioconda.media.video import VideoReader
+from gioconda.neutral import Neutral, estimate_neutral, eye_trust, head_pose, iris_places, lid_gaps
+from gioconda.performance import Motion, Performance, blank_recording
+from gioconda.progress import Progress, quiet
+from gioconda.smoothing import Continuity
+from gioconda.tracking import Face, Tracker, default_tracker
+
+TRACKING_SIDE = 960
+"""Longest side, in pixels, at which the driver's frames are tracked."""
+NEUTRAL_SAMPLES = 400
+"""Frames, evenly spread over a shot, from which the relaxed face is estimated."""
+SHORTEST_SHOT = 1.0
+"""Seconds; a shorter shot says too little about a relaxed face and borrows that of the shot before."""
+CHUNK = 256
+"""Frames whose face shape is taken out at once."""
+
+
+def capture(
+    path: Path,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    tracker: Tracker | None = None,
+    progress: Progress = quiet,
+) -> Performance:
+    """Record the performance of the largest face in a video.
+
+    Args:
+        path: the video.
+        start: seconds to skip.
+        end: second at which to stop; None for the whole video.
+        tracker: finds the face; None for the default.
+        progress: told about every frame.
+
+    Raises:
+        VideoError: the video cannot be read.
+        NoFaceError: no face in any frame.
+        UsageError: no frame between `start` and `end`.
+    """
+    with tempfile.TemporaryFile(prefix="gioconda-") as file, VideoReader(path, max_side=TRACKING_SIDE) as video:
+        spool = _Spool(file)
+        length = min(video.duration, end or video.duration) - start
+        with progress("tracking", round(length * video.fps)) as tick:
+            _track(video, spool, tracker or default_tracker(), start, end, tick)
+        if not spool.times:
+            raise UsageError(f"{path}: no frame between {start:g} s and {'the end' if end is None else f'{end:g} s'}")
+        if not any(spool.seen):
+            raise NoFaceError(
+                f"{path}: no face found in any of its {len(spool.times)} frames; "
+                "use a video in which the face is larger, lit and turned to the camera"
+            )
+        recorded = blank_recording(len(spool.times))
+        for index, motion in enumerate(_motions(spool)):
+            recorded.put(index, motion)
+        return Performance(
+            times=np.array(spool.times),
+            motion=recorded,
+            seen=np.array(spool.seen),
+            fps=video.fps,
+            source=path,
+            cuts=len(spool.cuts),
+        )
+
+
+@dataclass
+class _Spool:
+    """Landmarks of all frames so far: in a file; their times, visibility and cuts: in memory."""
+
+    file: IO[bytes]
+    times: list[float] = field(default_factory=list)
+    seen: list[bool] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+
+    def add(self, time: float, face: Face | None, cut: bool) -> None:
+        points = face.points if face else np.zeros((LANDMARKS, 3), np.float32)
+        self.file.write(points.astype(np.float32).tobytes())
+        self.times.append(time)
+        self.seen.append(face is not None)
+        if cut:
+            self.cuts.append(len(self.times) - 1)
+
+    def read(self, first: int, count: int) -> Points:
+        """Landmarks of some frames, (count, 478, 3)."""
+        size = LANDMARKS * 3 * 4
+        self.file.seek(first * size)
+        return np.frombuffer(self.file.read(count * size), np.float32).reshape(-1, LANDMARKS, 3)
+
+    def shots(self) -> Iterator[range]:
+        """Frames between cuts."""
+        edges = [0, *self.cuts, len(self.times)]
+        yield from (range(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a)
+
+
+def _track(
+    video: VideoReader,
+    spool: _Spool,
+    tracker: Tracker,
+    start: float,
+    end: float | None,
+    tick: Callable[[], object],
+) -> None:
+    follow = tracker.follow()
+    before: Face | None = None
+    try:
+        for frame in ahead(video):
+            if end is not None and frame.time >= end:
+                break
+            if frame.time < start:
+                continue
+            face = follow(frame.rgb)
+            spool.add(frame.time, face, cut=before is not None and face is not None and _jumps(before, face))
+            before = face or before
+            tick()
+    finally:
+        follow.close()
+
+
+def _jumps(before: Face, after: Face) -> bool:
+    """Whether two faces, of neighbouring frames, cannot be one that moved: a cut, or another person."""
+    first, second = before.box, after.box
+    size = max(first.width, first.height)
+    (x0, y0), (x1, y1) = first.centre, second.centre
+    grown = max(second.width, second.height) / size
+    return max(abs(x1 - x0), abs(y1 - y0)) > 0.35 * size or not 0.75 < grown < 1.33
+
+
+def _motions(spool: _Spool) -> Iterator[Motion]:
+    """Continuous motion of every frame."""
+    continuity = Continuity()
+    neutral: Neutral | None = None
+    for shot in spool.shots():
+        samples = _samples(spool, shot)
+        if len(samples) and (neutral is None or spool.times[shot[-1]] - spool.times[shot[0]] >= SHORTEST_SHOT):
+            neutral = estimate_neutral(samples)
+        for first in range(shot.start, shot.stop, CHUNK):
+            count = min(CHUNK, shot.stop - first)
+            motion = take_out_shape(spool.read(first, count), neutral) if neutral else None
+            for i in range(count):
+                frame = first + i
+                seen = motion is not None and spool.seen[frame]
+                now = motion.map(lambda a, i=i: a[i]) if seen and motion else None
+                yield continuity(spool.times[frame], now, cut=i == 0 and first == shot.start)
+
+
+def _samples(spool: _Spool, shot: range) -> Points:
+    """Landmarks of seen frames, evenly spread over a shot, (n, 478, 3)."""
+    seen = [i for i in shot if spool.seen[i]]
+    chosen = np.unique(np.linspace(0, len(seen) - 1, min(len(seen), NEUTRAL_SAMPLES)).round().astype(int))
+    return np.concatenate([spool.read(seen[i], 1) for i in chosen]) if len(seen) else np.zeros((0, LANDMARKS, 3))
+
+
+def take_out_shape(points: Points, neutral: Neutral) -> Motion:
+    """Movement of tracked landmarks, (n, 478, 3) in pixels, relative to the person's relaxed face."""
+    points = points.astype(np.float64)
+    # A frame without a face is all zeros: any pose will do, it is not used.
+    pose = head_pose(neutral.shape, np.where(np.ptp(points, axis=(1, 2), keepdims=True) > 0, points, neutral.shape))
+    upright = pose.undo(points)
+    turn = angles(pose.rotation)
+    trust = eye_trust(turn[:, 0])
+    lids = np.clip((lid_gaps(upright) - neutral.lids_closed) / (neutral.lids_open - neutral.lids_closed), 0, 1.6)
+    # What the far eye of a turned head does is taken from the near one.
+    near = (lids * trust).sum(axis=1, keepdims=True) / trust.sum(axis=1, keepdims=True)
+    held = list(controls())
+    shift = np.column_stack([(pose.translation[:, :2] - neutral.position) / neutral.size, np.log(pose.scale / neutral.size)])
+    motion = Motion(
+        angles=turn - neutral.angles,
+        rest=np.broadcast_to(neutral.angles, turn.shape),
+        shift=shift,
+        lids=lids * trust + near * (1 - trust),
+        gaze=iris_places(upright, trust) - neutral.gaze,
+        offsets=(upright - neutral.shape)[:, held] / proportions(neutral.shape)[held],
+    )
+    return motion.map(lambda a: a.astype(np.float32))

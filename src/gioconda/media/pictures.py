@@ -1,0 +1,213 @@
+"""Pictures in and out: any ordinary still picture becomes 8-bit sRGB, and back to PNG."""
+
+from __future__ import annotations
+
+import errno
+import io
+import secrets
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from gioconda.errors import OutputError, PictureError
+
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_picture", "write_png"]
+
+MAX_PIXELS = 100_000_000
+MIN_SIDE = 64
+
+# Only plain pixel formats: some of Pillow's other readers start external programs.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "HEIF", "GIF", "BMP", "PPM", "JPEG2000")
+_FORMATS_SPOKEN = "JPEG, PNG, WebP, AVIF, TIFF, HEIC or GIF"
+
+_PILLOW_LIMIT_LOCK = threading.Lock()
+
+pillow_heif.register_heif_opener()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A still picture, upright.
+
+    ``rgb``: uint8 (H, W, 3), sRGB. ``alpha``: uint8 (H, W), 255 is opaque; None where the whole
+    picture is opaque.
+    """
+
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+
+
+def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a picture file as upright 8-bit sRGB.
+
+    Of an animation the first frame is taken, of a TIFF the first page. The size is looked up in the
+    file's header, so that a picture of more than ``max_pixels`` is refused before it takes memory.
+
+    Raises PictureError: missing, not a file, empty, not a picture, damaged, larger than
+    ``max_pixels``, or smaller than ``MIN_SIDE`` pixels on a side.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with _quiet_pillow(), Image.open(path, formats=_FORMATS) as image:
+            _check_size(path, image.size, max_pixels)
+            image.load()
+            return _to_picture(image)
+    except PictureError:
+        raise
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is not a picture that can be read; use {_FORMATS_SPOKEN}.") from None
+    except PermissionError:
+        raise PictureError(f"{path} cannot be opened: permission denied; change its permissions.") from None
+    except Exception as error:  # damaged files make the decoders raise nearly anything
+        raise PictureError(
+            f"{path} is damaged or cut short and cannot be decoded; copy or download it again."
+        ) from error
+
+
+def write_png(
+    path: str | Path, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None, effort: int = 3
+) -> None:
+    """Write ``rgb`` (uint8, (H, W, 3)) and perhaps ``alpha`` (uint8, (H, W)) as a PNG.
+
+    The file appears under its name only when it is complete. ``effort`` is zlib's level, 0 to 9.
+    Raises OutputError: no such folder, no permission, disk full.
+    """
+    path = Path(path)
+    pixels = rgb if alpha is None else np.dstack((rgb, alpha))
+    part = partial_path(path)
+    try:
+        with part.open("xb") as file:
+            Image.fromarray(pixels).save(file, "PNG", compress_level=effort)
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """A hidden, unused name next to ``path``, with its ending, for a file still being written."""
+    return path.with_name(f".{path.name}.part-{secrets.token_hex(4)}{path.suffix}")
+
+
+def spoken_os_error(error: OSError) -> str:
+    """Why something could not be written, and what to do about it, in one line."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "no space is left; free some space or choose another folder."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "permission denied; choose another folder."
+        case errno.ENOENT | errno.ENOTDIR:
+            return "there is no such folder; create it first."
+        case _:
+            return f"{(error.strerror or str(error)).lower()}; choose another name or folder."
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise PictureError(f"{path} is a folder; give the picture inside it.")
+        if not path.exists():
+            raise PictureError(f"{path} does not exist; check the path.")
+        if not path.is_file():
+            raise PictureError(f"{path} is not a regular file; give a picture file.")
+        if path.stat().st_size == 0:
+            raise PictureError(f"{path} is empty; copy or download it again.")
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path} cannot be opened: {error}; check the path.") from None
+
+
+def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{path} has {width * height} pixels ({width} x {height}), more than {max_pixels}; "
+            f"make it smaller, or raise the limit with --max-pixels {width * height}."
+        )
+    if min(size) < MIN_SIDE:
+        raise PictureError(
+            f"{path} is {width} x {height} pixels, too small; use one of at least {MIN_SIDE} on each side."
+        )
+
+
+@contextmanager
+def _quiet_pillow() -> Iterator[None]:
+    """Pillow without its warnings and its own size limit, which ``_check_size`` replaces.
+
+    Both are settings of the whole process, hence the lock.
+    """
+    with _PILLOW_LIMIT_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _to_picture(image: Image.Image) -> Picture:
+    profile = image.info.get("icc_profile")
+    image = _to_eight_bits(ImageOps.exif_transpose(image))
+    alpha: NDArray[np.uint8] | None = None
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+        alpha = np.array(image.getchannel("A"))
+        image = image.convert(image.mode[:-1])
+    elif image.mode in ("P", "1", "PA"):
+        image = image.convert("RGB")
+    return Picture(
+        rgb=np.array(_to_srgb(image, profile)),
+        alpha=None if alpha is None or alpha.min() == 255 else alpha,
+    )
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scale wider samples to 8 bits; Pillow's own conversion clips them instead."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    samples = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    # The wider modes do not say what white is: take the smallest customary white that fits.
+    highest = float(samples.max())
+    if image.mode.startswith("I;16"):
+        white = 65535.0
+    else:
+        customary = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+        white = next((value for value in customary if highest <= value), highest)
+    return Image.fromarray(np.clip(samples * (255.0 / white) + 0.5, 0.0, 255.0).astype(np.uint8))
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert mode L, RGB, CMYK, YCbCr or LAB to sRGB, by the embedded profile where it is usable."""
+    if image.mode == "LAB":
+        return _through_profile(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    if profile:
+        try:
+            source = ImageCms.getOpenProfile(io.BytesIO(profile))
+            if not ImageCms.getProfileDescription(source).startswith("sRGB"):
+                return _through_profile(image, source)
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a profile that is broken or for other channels: most programs ignore it, too
+    return image.convert("RGB")
+
+
+def _through_profile(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    converted = ImageCms.profileToProfile(
+        image,
+        source,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert converted is not None  # it is None only when converting in place
+    return converted

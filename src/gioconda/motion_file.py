@@ -1,0 +1,95 @@
+"""`.motion` files: a performance on disk. The format is described in docs/motion-format.md.
+
+A safetensors file: tensors named after the attributes of `Motion` plus `times` and `seen`, and a
+JSON header under the metadata key `gioconda`. Under 1 KB a frame, no pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from gioconda.errors import MotionFileError, OutputError
+from gioconda.expression import controls
+from gioconda.performance import Motion, Performance, blank_recording
+
+VERSION = 1
+_SHAPES = {f.name: np.shape(getattr(Motion.neutral(), f.name)) for f in fields(Motion)}
+
+
+def write_motion(performance: Performance, path: Path) -> None:
+    """Write a performance; the file appears under its name only when it is whole.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
+    if path.suffix != ".motion":
+        raise OutputError(f"{path}: a performance is kept in a file ending in .motion")
+    recorded = blank_recording(len(performance))
+    for name in _SHAPES:
+        getattr(recorded, name)[:] = getattr(performance.motion, name)
+    tensors = {name: getattr(recorded, name) for name in _SHAPES}
+    tensors |= {"times": performance.times.astype(np.float64), "seen": performance.seen.astype(np.uint8)}
+    header = {
+        "format": "gioconda.motion",
+        "version": VERSION,
+        "frames": len(performance),
+        "fps": performance.fps,
+        "cuts": performance.cuts,
+        "source": performance.source.name if performance.source else None,
+        "controls": list(controls()),
+    }
+    data = save(tensors, {"gioconda": json.dumps(header)})
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def read_motion(path: Path) -> Performance:
+    """Read a performance.
+
+    Raises:
+        MotionFileError: no such file, damaged, not a `.motion` file, or of a newer version.
+    """
+    if not path.is_file():
+        raise MotionFileError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["gioconda"])
+            if header.get("format") != "gioconda.motion":
+                raise MotionFileError(f"{path}: not a performance; record one with 'gioconda capture'")
+            if header["version"] > VERSION:
+                raise MotionFileError(
+                    f"{path}: format version {header['version']}, this program reads up to {VERSION}; upgrade gioconda"
+                )
+            tensors = {name: file.get_tensor(name) for name in ("times", "seen", *_SHAPES)}
+            fps, cuts = float(header["fps"]), int(header["cuts"])
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise MotionFileError(
+            f"{path}: not a whole .motion file ({error}); record it again with 'gioconda capture'"
+        ) from error
+    times = tensors.pop("times").astype(np.float64)
+    seen = tensors.pop("seen").astype(bool)
+    frames = len(times)
+    whole = frames > 0 and seen.shape == (frames,) and bool((np.diff(times) > 0).all()) and 0 < fps < 1000
+    whole &= all(tensors[name].shape == (frames, *shape) for name, shape in _SHAPES.items())
+    whole &= all(bool(np.isfinite(t).all()) for t in tensors.values())
+    if not whole:
+        raise MotionFileError(f"{path}: its contents do not fit together; record it again with 'gioconda capture'")
+    return Performance(times, Motion(**tensors), seen, fps, None, cuts)

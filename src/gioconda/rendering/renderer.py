@@ -1,0 +1,55 @@
+"""The interface of a renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gioconda.errors import UsageError
+from gioconda.face import Points
+from gioconda.portrait import View
+
+RENDERERS = ("flow",)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Pixels for a part of the canvas.
+
+    Attributes:
+        left, top: where its first pixel lies on the canvas.
+        rgb: uint8 (height, width, 3).
+        mask: float32 (height, width), 0 keeps the canvas, 1 takes the patch; None is 1 everywhere.
+        alpha: uint8 (height, width), the patch's own transparency; None where the canvas is opaque.
+    """
+
+    left: int
+    top: int
+    rgb: NDArray[np.uint8]
+    mask: NDArray[Any] | None = None
+    alpha: NDArray[np.uint8] | None = None
+
+
+class Renderer(Protocol):
+    """Draws the face region of the first view (the canvas) with the landmarks elsewhere."""
+
+    def __call__(self, target: Points) -> Patch:
+        """The face region with the landmarks at `target`, (478, 3) in canvas pixels."""
+        ...
+
+
+def make_renderer(name: str, views: Sequence[View]) -> Renderer:
+    """A renderer by name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    from gioconda.rendering.flow import FlowRenderer
+
+    if name == "flow":
+        return FlowRenderer(views)
+    raise UsageError(f"no renderer named {name!r}; there is {', '.join(RENDERERS)}")

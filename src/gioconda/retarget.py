@@ -1,0 +1,164 @@
+"""Put a performance onto a portrait's own face shape. Pure functions on landmarks.
+
+Only differences are transferred, in the portrait's proportions: a portrait driven by no movement
+stays as it is to the last bit, and keeps its own shape whoever drives it (the 2019 system drew the
+driver's landmarks as they were, so a driver with another face changed the portrait's identity).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gioconda.errors import UsageError
+from gioconda.expression import lower_face, proportions, spread
+from gioconda.face import EYES, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Eye, Points, face_model
+from gioconda.geometry import Similarity, angles, rotation
+from gioconda.neutral import head_pose
+from gioconda.performance import Motion
+
+Array = NDArray[Any]
+
+MOST_YAW, MOST_PITCH, MOST_ROLL = 38.0, 24.0, 30.0
+"""Degrees a picture can be turned from its own pose: beyond, it would have to show what was never painted."""
+MOST_PROFILE = 50.0
+"""Degrees of yaw against the camera that a turn may lead to."""
+MOST_SHIFT, MOST_GROWTH = 0.6, 0.15
+"""Eye distances the head may move, and logarithm of how much nearer it may come."""
+MOST_GAZE = 0.28
+"""Eye widths the irises may leave the place where they were painted."""
+EASED = 0.6
+"""Share of each limit within which movement is left as it is; the rest is approached, never reached."""
+CLOSURE = 0.22
+"""Where the lids meet: share of the opening, from the lower lid up."""
+CREASE = 0.3
+"""Share of the upper lid's way down that the fold above it goes along."""
+
+
+@dataclass(frozen=True)
+class Gains:
+    """How much of each part of a performance reaches the portrait; 1 is all, 0 none.
+
+    Attributes:
+        head: turning, nodding, tilting and moving.
+        mouth: lips, jaw and cheeks beside them.
+        eyes: lids and gaze.
+        brows: brows, forehead and cheeks.
+    """
+
+    head: float = 1.0
+    mouth: float = 1.0
+    eyes: float = 1.0
+    brows: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 3:
+                raise UsageError(f"the gain of {name} is {value:g}; use 0 (none) to 3, 1 being the driver's own")
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """The face in one picture, taken apart: where it is, how it is turned, and its relaxed shape.
+
+    `pose` takes `shape`, (478, 3) in eye distances, to the picture's pixels; `scale` is per-landmark
+    room for movement against the canonical face (`expression.proportions`).
+    """
+
+    pose: Similarity
+    angles: Array
+    shape: Points
+    scale: Points
+
+    @staticmethod
+    def of(points: Points) -> Sitter:
+        """From tracked landmarks, (478, 3) in pixels."""
+        exact = points.astype(np.float64)
+        pose = head_pose(face_model().shape, exact)
+        shape = pose.undo(exact)
+        return Sitter(pose, angles(pose.rotation), shape, proportions(shape))
+
+
+def retarget(sitter: Sitter, motion: Motion, gains: Gains, absolute: bool = False) -> Points:
+    """Landmarks of the portrait, (478, 3) in picture pixels, when it makes a movement.
+
+    Args:
+        sitter: the portrait's face.
+        motion: one frame of a performance.
+        gains: how much of it is wanted.
+        absolute: turn the head as the driver's is turned to the camera, instead of moving it from
+            the pose it was painted in.
+    """
+    share = lower_face()[:, None]
+    offsets = spread(motion.offsets) * sitter.scale * (share * gains.mouth + (1 - share) * gains.brows)
+    shape = _seal_lips(sitter.shape + offsets, sitter.shape)
+    for side, eye in enumerate(EYES):
+        opening = 1 + (float(motion.lids[side]) - 1) * gains.eyes
+        shape = _move_lids(shape, eye, max(opening, 0.0))
+        shape = _move_iris(shape, eye, motion.gaze * gains.eyes)
+    return _turned(sitter, motion, gains.head, absolute).apply(shape).astype(np.float32)
+
+
+def soft_limit(value: Array, most: Array | float) -> Array:
+    """`value` as it is up to 0.6 of `most`, then ever slower, never beyond `most` (both broadcast)."""
+    size = np.abs(value) / most
+    eased = EASED + (1 - EASED) * np.tanh((size - EASED) / (1 - EASED))
+    return np.where(size <= EASED, value, np.sign(value) * most * eased)
+
+
+def _turned(sitter: Sitter, motion: Motion, gain: float, absolute: bool) -> Similarity:
+    """The head's pose when it makes a movement."""
+    turn = motion.angles * gain
+    if absolute:
+        turn = motion.rest + turn - sitter.angles
+    yaw = sitter.angles[0]
+    # Towards the camera a head may turn as far as any; further away only as far as a profile can be shown.
+    room = MOST_YAW if yaw * turn[0] <= 0 else np.clip(MOST_PROFILE - abs(yaw), 8.0, MOST_YAW)
+    turn = soft_limit(turn, np.array([room, MOST_PITCH, MOST_ROLL]))
+    shift = soft_limit(motion.shift * gain, np.array([MOST_SHIFT, MOST_SHIFT, MOST_GROWTH]))
+    if not turn.any():
+        matrix = sitter.pose.rotation
+    else:
+        matrix = rotation(*(sitter.angles + turn))
+    return replace(
+        sitter.pose,
+        scale=sitter.pose.scale * np.exp(shift[2]),
+        rotation=matrix,
+        translation=sitter.pose.translation + np.append(shift[:2], 0.0) * sitter.pose.scale,
+    )
+
+
+def _lip_gaps(shape: Points) -> Array:
+    return shape[list(LIPS_INNER_LOWER), 1] - shape[list(LIPS_INNER_UPPER), 1]
+
+
+def _seal_lips(shape: Points, own: Points) -> Points:
+    """Inner lips that would pass through each other (further than a tracker's error in the picture) meet instead."""
+    crossed = np.minimum(_lip_gaps(shape) - np.minimum(_lip_gaps(own), 0.0), 0.0)
+    sealed = shape.copy()
+    # The ends belong to both lips: gaps there are zero.
+    sealed[list(LIPS_INNER_UPPER), 1] += crossed / 2
+    sealed[list(LIPS_INNER_LOWER), 1] -= crossed / 2
+    return sealed
+
+
+def _move_lids(shape: Points, eye: Eye, opening: float) -> Points:
+    """Lids at a share of their painted opening: 0 meets in a line, 1 changes nothing."""
+    upper, lower = shape[list(eye.upper)], shape[list(eye.lower)]
+    meet = lower + CLOSURE * (upper - lower)
+    moved = shape.copy()
+    moved[list(eye.upper)] += (opening - 1) * (upper - meet)
+    moved[list(eye.lower)] += (opening - 1) * (lower - meet)
+    moved[list(eye.crease)] += CREASE * (opening - 1) * (upper - meet)[1:-1]
+    return moved
+
+
+def _move_iris(shape: Points, eye: Eye, gaze: Array) -> Points:
+    """Irises right and down by some eye widths."""
+    left, right = shape[eye.corners[0]], shape[eye.corners[1]]
+    moved = shape.copy()
+    moved[list(eye.iris), :2] += soft_limit(gaze, MOST_GAZE) * np.linalg.norm(right - left)
+    return moved

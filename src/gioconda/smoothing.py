@@ -1,0 +1,112 @@
+"""Steadiness over time: the One-Euro filter, and easing over cuts and gaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gioconda.performance import Motion
+
+CUTOFF = Motion(
+    angles=np.array(1.5),
+    rest=np.array(1.5),
+    shift=np.array(1.5),
+    lids=np.array(3.0),
+    gaze=np.array(1.5),
+    offsets=np.array(2.5),
+)
+"""Hertz below which nothing is smoothed away, of something that hardly moves."""
+QUICKNESS = Motion(
+    angles=np.array(0.4),
+    rest=np.array(0.4),
+    shift=np.array(15.0),
+    lids=np.array(4.0),
+    gaze=np.array(15.0),
+    offsets=np.array(25.0),
+)
+"""Hertz added per unit of speed (degrees, eye distances, lid openings or eye widths per second)."""
+SPEED_CUTOFF = 3.0
+"""Hertz at which the speed itself is smoothed."""
+
+EASE_IN = 0.3
+"""Seconds over which a new shot, or a face that came back, takes over."""
+HOLD = 0.4
+"""Seconds for which the last pose is held when the face is lost, before it eases to neutral."""
+EASE_OUT = 0.8
+"""Seconds of that easing."""
+
+
+def ease(t: float) -> float:
+    """0 below 0, 1 above 1, smooth between."""
+    t = min(max(t, 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
+class OneEuroFilter:
+    """Smooths what stands still and lets pass what moves, frame by frame.
+
+    Source: Casiez, Roussel, Vogel, "1 euro filter", CHI 2012.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[float, Motion, Motion] | None = None
+
+    def __call__(self, time: float, motion: Motion) -> Motion:
+        """The smoothed motion at a time in seconds, later than the one before."""
+        if self._last is None:
+            self._last = time, motion, motion.map(np.zeros_like)
+            return motion
+        before, smooth, speed = self._last
+        step = max(time - before, 1e-3)
+        pairs = zip(_parts(motion), _parts(smooth), _parts(speed), _parts(CUTOFF), _parts(QUICKNESS), strict=True)
+        smooths, speeds = [], []
+        for now, was, was_speed, cutoff, quickness in pairs:
+            new_speed = was_speed + _share(SPEED_CUTOFF, step) * ((now - was) / step - was_speed)
+            smooths.append(was + _share(cutoff + quickness * np.abs(new_speed), step) * (now - was))
+            speeds.append(new_speed)
+        self._last = time, Motion(*smooths), Motion(*speeds)
+        return self._last[1]
+
+
+def _parts(motion: Motion) -> tuple[NDArray[Any], ...]:
+    return motion.angles, motion.rest, motion.shift, motion.lids, motion.gaze, motion.offsets
+
+
+def _share(cutoff: NDArray[Any] | float, step: float) -> NDArray[Any] | float:
+    """Weight of the newest value in an exponential filter with a cut-off in hertz."""
+    radians = 2 * np.pi * cutoff * step
+    return radians / (radians + 1)
+
+
+class Continuity:
+    """Turns tracked motion with cuts and gaps into motion that never jumps."""
+
+    def __init__(self) -> None:
+        self._filter = OneEuroFilter()
+        self._shown: Motion | None = None
+        self._from: tuple[float, Motion] | None = None
+        self._lost: tuple[float, Motion] | None = None
+
+    def __call__(self, time: float, motion: Motion | None, cut: bool) -> Motion:
+        """What to show at a time in seconds; None: no face there; `cut`: another shot begins here."""
+        if motion is None:
+            if self._lost is None:
+                self._lost = time, self._shown or Motion.neutral()
+            since, held = self._lost
+            self._shown = held.blend(Motion.neutral(), ease((time - since - HOLD) / EASE_OUT))
+            return self._shown
+        if self._shown is not None and (cut or self._lost is not None):
+            self._filter = OneEuroFilter()
+            self._from = time, self._shown
+        self._lost = None
+        smooth = self._filter(time, motion)
+        if self._from is not None:
+            since, left = self._from
+            share = ease((time - since) / EASE_IN)
+            if share == 1.0:
+                self._from = None
+            smooth = left.blend(smooth, share)
+        self._shown = smooth
+        return smooth

@@ -1,0 +1,115 @@
+"""Make src/gioconda/data/face_model.safetensors from the landmarks of many still faces.
+
+    python tools/build_face_model.py DATA
+
+DATA is a dataset folder with stills.jsonl and stills.npz (ids, landmarks). Relaxed, nearly frontal
+photographs are aligned to each other on steady points (generalised Procrustes), averaged and made
+mirror-symmetric; the triangles are the Delaunay triangulation of that mean, the openings of eyes
+and mouth apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from safetensors.numpy import save_file
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import Delaunay
+
+from gioconda.face import CHIN, EYES, FOREHEAD, LANDMARKS, MOUTH_OUTLINE, STEADY, eye_distance, eye_middles
+from gioconda.geometry import align, angles, rotation
+
+OUT = Path(__file__).parents[1] / "src/gioconda/data/face_model.safetensors"
+SKIN = 468
+
+
+def faces_with_mouth(data: Path, least: float, most: float) -> np.ndarray:
+    """Landmarks of training photographs whose lip gap, over the eye distance, lies in a range: (n, 478, 3)."""
+    rows = [json.loads(line) for line in (data / "stills.jsonl").read_text().splitlines()]
+    rows = [r for r in rows if r["split"] == "train" and r["kind"] != "painting"]
+    wanted = {r["id"] for r in rows if least <= r["mouth_open"] < most}
+    archive = np.load(data / "stills.npz", allow_pickle=False)
+    return np.array([p for i, p in zip(archive["ids"], archive["landmarks"] / 8.0, strict=True) if str(i) in wanted])
+
+
+def mirror_map(shape: np.ndarray) -> np.ndarray:
+    """Each landmark's counterpart: the assignment of least distance between the shape and its mirror image."""
+    flipped = shape * (-1, 1, 1)
+    mapping = np.arange(LANDMARKS)
+    for part in (slice(0, SKIN), slice(SKIN, LANDMARKS)):
+        distance = np.linalg.norm(flipped[part, None] - shape[None, part], axis=-1)
+        mapping[part] = linear_sum_assignment(distance**2)[1] + part.start
+    return mapping
+
+
+def frontal(shape: np.ndarray) -> np.ndarray:
+    """Eyes level, forehead and chin equally far from the camera, centred between the eyes, eye distance 1."""
+    left, right = eye_middles(shape)
+    shape = (shape - (left + right) / 2) / eye_distance(shape)
+    for _ in range(4):
+        left, right = eye_middles(shape)
+        across, down = right - left, shape[CHIN] - shape[FOREHEAD]
+        yaw = np.degrees(np.arctan2(across[2], across[0]))
+        roll = np.degrees(np.arctan2(across[1], across[0]))
+        pitch = np.degrees(np.arctan2(-down[2], down[1]))
+        shape = shape @ rotation(yaw, pitch, roll)
+    return shape
+
+
+def mean_face(faces: np.ndarray) -> np.ndarray:
+    """Mirror-symmetric median of the nearly frontal faces, aligned on steady points: (478, 3)."""
+    steady = list(STEADY)
+    mean = frontal(faces[0])
+    for _ in range(8):
+        pose = align(mean[steady], faces[:, steady])
+        near_frontal = np.abs(angles(pose.rotation)[:, 0]) < 20
+        mean = np.median(pose.undo(faces)[near_frontal], axis=0)
+        mirror = mirror_map(frontal(mean))
+        mean = frontal((mean + mean[mirror] * (-1, 1, 1)) / 2)
+    print(f"mean of {near_frontal.sum()} faces out of {len(faces)}")
+    return mean
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    data = parser.parse_args().data
+    mean = mean_face(faces_with_mouth(data, -1.0, 0.04))
+    mirror = mirror_map(mean)
+    assert (mirror[mirror] == np.arange(LANDMARKS)).all(), "the mirror map must undo itself"
+
+    # Triangulated with the mouth open, so that no triangle bridges the lips but those of the opening.
+    opened = mean_face(faces_with_mouth(data, 0.2, 1.0))[:SKIN, :2]
+    triangles = Delaunay(opened).simplices
+    edges = np.linalg.norm(opened[triangles] - opened[np.roll(triangles, 1, axis=1)], axis=-1)
+    triangles = triangles[edges.max(axis=1) < 0.6]
+    outlines = [EYES[0].outline, EYES[1].outline, MOUTH_OUTLINE]
+    inside = np.zeros(len(triangles), bool)
+    for outline in outlines:
+        polygon = opened[list(outline)].astype(np.float32)
+        inside |= [
+            set(t) <= set(outline) and cv2.pointPolygonTest(polygon, tuple(map(float, c)), False) >= 0
+            for t, c in zip(triangles.tolist(), opened[triangles].mean(axis=1), strict=True)
+        ]
+    a, b, c = (opened[triangles[:, i]] for i in range(3))
+    clockwise = np.cross(b - a, c - a) < 0
+    triangles[clockwise] = triangles[clockwise][:, ::-1]
+    OUT.parent.mkdir(exist_ok=True)
+    save_file(
+        {
+            "shape": mean.astype(np.float32),
+            "triangles": triangles[~inside].astype(np.int16),
+            "openings": triangles[inside].astype(np.int16),
+            "mirror": mirror.astype(np.int16),
+        },
+        OUT,
+    )
+    print(f"{OUT}: {(~inside).sum()} triangles of skin, {inside.sum()} in openings, {OUT.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
