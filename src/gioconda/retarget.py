@@ -26,6 +26,10 @@ MOST_YAW, MOST_PITCH, MOST_ROLL = 38.0, 24.0, 30.0
 """Degrees a picture can be turned from its own pose: beyond, it would have to show what was never painted."""
 MOST_PROFILE = 50.0
 """Degrees of yaw against the camera that a turn may lead to."""
+HIDDEN = 0.5
+"""Degrees of turning to the camera that are lost for each degree the head is painted away from it."""
+LEAST_YAW = 12.0
+"""Degrees that any head may turn either way."""
 MOST_SHIFT, MOST_GROWTH = 0.6, 0.15
 """Eye distances the head may move, and logarithm of how much nearer it may come."""
 MOST_GAZE = 0.28
@@ -115,8 +119,9 @@ def _turned(sitter: Sitter, motion: Motion, gain: float, absolute: bool) -> Simi
     if absolute:
         turn = motion.rest + turn - sitter.angles
     yaw = sitter.angles[0]
-    # Towards the camera a head may turn as far as any; further away only as far as a profile can be shown.
-    room = MOST_YAW if yaw * turn[0] <= 0 else np.clip(MOST_PROFILE - abs(yaw), 8.0, MOST_YAW)
+    # Turning to the camera shows more and more of a cheek that was hidden, turning away soon shows a profile.
+    room = MOST_YAW - HIDDEN * abs(yaw) if yaw * turn[0] <= 0 else MOST_PROFILE - abs(yaw)
+    room = float(np.clip(room, LEAST_YAW, MOST_YAW))
     turn = soft_limit(turn, np.array([room, MOST_PITCH, MOST_ROLL]))
     shift = soft_limit(motion.shift * gain, np.array([MOST_SHIFT, MOST_SHIFT, MOST_GROWTH]))
     if not turn.any():

@@ -239,7 +239,7 @@ def _recipe(path: Path) -> _Recipe:
     if recipe is None:
         ending = f"unknown ending {path.suffix}" if path.suffix else "no ending"
         raise OutputError(
-            f"{path}: {ending}; use {', '.join(OUTPUT_SUFFIXES)}, or end it in / for a folder of PNG pictures."
+            f"{path}: {ending}; use {', '.join(OUTPUT_SUFFIXES)}, or end in / for a folder of PNG pictures."
         )
     return recipe
 
@@ -392,7 +392,7 @@ def _palette_painter() -> Painter:
 
 
 _TRANSPARENT = 255
-_DITHER = 12.0  # levels from the pattern's lowest to its highest
+_DITHER = 8.0  # levels from the pattern's lowest to its highest
 _PATTERN = np.array(
     [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32
 )  # each value once, evenly spread
@@ -402,7 +402,7 @@ def _dithered(rgb: Bytes) -> Bytes:
     height, width = rgb.shape[:2]
     offsets = np.rint((_PATTERN - 7.5) * (_DITHER / 15)).astype(np.int16)
     tiled = np.tile(offsets, (height // 4 + 1, width // 4 + 1))[:height, :width, None]
-    return np.clip(rgb + tiled, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(rgb + tiled, 0, 255), np.uint8)
 
 
 def _palette(rgb: Bytes) -> Image.Image:

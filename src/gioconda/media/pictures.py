@@ -25,7 +25,7 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 64
 
 # Only plain pixel formats: some of Pillow's other readers start external programs.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "HEIF", "GIF", "BMP", "PPM", "JPEG2000")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF", "GIF", "BMP", "PPM", "JPEG2000")
 _FORMATS_SPOKEN = "JPEG, PNG, WebP, AVIF, TIFF, HEIC or GIF"
 
 _PILLOW_LIMIT_LOCK = threading.Lock()

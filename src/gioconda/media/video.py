@@ -49,7 +49,7 @@ _READABLE = "an MP4, MOV, WebM, MKV, AVI, GIF, animated WebP or APNG file"
 
 _MAX_PIXELS = 8192 * 8192
 _FALLBACK_RATE = Fraction(25)
-_CREDIBLE_RATES = (Fraction(1, 100), Fraction(1000))
+_CREDIBLE_RATES = (Fraction(1, 100), Fraction(480))
 _CREDIBLE_PIXEL_ASPECTS = (Fraction(1, 8), Fraction(8))
 _HIGH_DEFINITION = 720  # pixels on the shorter side from which untagged colours are BT.709
 _READ_FAILURES_BORNE = 8
@@ -255,8 +255,11 @@ def _moving_pictures(container: InputContainer) -> list[VideoStream]:
 
 
 def _average_rate(stream: VideoStream) -> Fraction:
+    """Frames per second: counted where the file says how many, else as the file claims."""
     low, high = _CREDIBLE_RATES
-    rates = (stream.average_rate, stream.guessed_rate)
+    span = (stream.duration or 0) * (stream.time_base or Fraction(0))
+    counted = stream.frames / span if stream.frames > 1 and span > 0 else None
+    rates = (counted, stream.average_rate, stream.guessed_rate)
     return next((rate for rate in rates if rate and low <= rate <= high), _FALLBACK_RATE)
 
 
@@ -397,7 +400,8 @@ def _converted(
         pixels,
         src_colorspace=Colorspace.ITU709 if untagged and high_definition else None,
         dst_color_range=ColorRange.JPEG,
-        interpolation=Interpolation.BILINEAR,
+        # without the latter two, swscale's fast paths darken everything by two levels
+        interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
         threads=1,  # the decoder keeps the other cores busy; splitting one frame costs more than it gains
     )
     return np.ascontiguousarray(converted.to_ndarray())
@@ -436,9 +440,9 @@ def _light_of_code(transfer: int) -> NDArray[np.float32]:
         nits = 1e4 * (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (
             1 / 0.1593017578125
         )
-        return (nits / 203.0).astype(np.float32)
+        return np.asarray(nits / 203.0, np.float32)
     scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12)
-    return scene.astype(np.float32)
+    return np.asarray(scene, np.float32)
 
 
 @cache

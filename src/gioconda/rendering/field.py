@@ -15,18 +15,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.expression import SKIN
 from gioconda.face import OVAL, Points, face_model
+from gioconda.rendering.head import Head
 
 Array = NDArray[Any]
 
 MESH_PIXELS = 288
 """Longest side at which the triangles are drawn; a displacement needs no more, whatever the picture's size."""
+RAYS = 40
+"""Points of the face's outline as it is seen."""
+SEAM = 9
+"""Width, at the size of that drawing, over which face and surroundings give way to each other."""
 GRID = 44
 """Cells a side in which the fading outside the face is computed."""
 HELD = {"top": 1.75, "side": 1.35, "bottom": 1.15}
 """How far the head goes along undiminished, in half sizes of the face from its middle: hair, ears, neck."""
 FADED = {"top": 3.0, "side": 2.9, "bottom": 2.6}
 """Where nothing moves any more, likewise."""
+
+
+LEAST_FACING = 0.12
+"""Cosine between the line of sight and a triangle's normal below which the picture shows nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +70,59 @@ class Fading:
         return Fading(fade * _smooth(to_edge / room), x, y)
 
 
-def displacement(source: Points, target: Points, fading: Fading, width: int, height: int) -> Array:
-    """From each pixel of the result to where it lies in the picture: float32 (height, width, 2), x then y.
+def shown_places(points: Points) -> Array:
+    """Where to take each landmark's colour from, (478, 2): its own place, or for one that the head hides, the
+    nearest the picture shows, so that a far cheek that turns into view is the visible cheek stretched.
 
-    `source` and `target` are landmarks, (478, 3), in pixels of the region.
+    `points` are the landmarks of the picture, (478, 3).
     """
-    field = cv2.resize(_outside(source, target, fading), (width, height), interpolation=cv2.INTER_LINEAR)
+    triangles = _triangles()
+    corners = points[triangles].astype(np.float64)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    facing = normal[:, 2] > LEAST_FACING * np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
+    seen = np.zeros(len(points), bool)
+    seen[triangles[facing]] = True
+    seen[SKIN:] = True
+    places = points[:, :2].copy()
+    if seen.all() or not seen[:SKIN].any():
+        return places
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    graph = np.zeros((len(points), len(points)))
+    graph[edges[:, 0], edges[:, 1]] = graph[edges[:, 1], edges[:, 0]] = 1
+    hidden = np.flatnonzero(~seen)
+    among = np.diag(graph[hidden].sum(axis=1)) - graph[np.ix_(hidden, hidden)]
+    places[hidden] = np.linalg.solve(among, graph[np.ix_(hidden, np.flatnonzero(seen))] @ places[seen])
+    return places
+
+
+class Field:
+    """Backward displacement in a region of the picture, for one face at rest."""
+
+    def __init__(self, source: Points, head: Head, width: int, height: int) -> None:
+        """`source` are the picture's landmarks, (478, 3), in pixels of the region."""
+        self._size = width, height
+        self._head = head
+        self._places = shown_places(source)
+        self._fading = Fading.around(source, width, height)
+        self._rest = self._silhouette(source)
+
+    def _silhouette(self, points: Points) -> Silhouette:
+        pose = self._head.pose(points)
+        middle = pose.apply(self._head.middle[None])[0, :2]
+        return Silhouette.of(points, middle, float(np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0])))
+
+    def __call__(self, target: Points) -> Array:
+        """From each pixel of the result to where it lies in the picture: float32 (height, width, 2), x then y.
+
+        `target` are the landmarks of the result, (478, 3), in pixels of the region.
+        """
+        outside = _outside(self._rest, self._silhouette(target), self._fading)
+        return _with_face(cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), self._places, target)
+
+
+def _with_face(field: Array, places: Array, target: Points) -> Array:
+    """Put the movement of the face's triangles into a field that already holds that of its surroundings."""
+    height, width = field.shape[:2]
     outline = target[list(OVAL), :2]
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, (width, height))
@@ -76,11 +133,12 @@ def displacement(source: Points, target: Points, fading: Fading, width: int, hei
     size = max(2, round(box.shape[1] * scale)), max(2, round(box.shape[0] * scale))
     ratio = np.array([size[0] / box.shape[1], size[1] / box.shape[0]])
     corner = np.array([left, top])
-    inside, mask = _inside(source, target, (target[:, :2] - corner + 0.5) * ratio - 0.5, size)
+    inside, mask = _inside(places, target, (target[:, :2] - corner + 0.5) * ratio - 0.5, size)
     outside = cv2.resize(box, size, interpolation=cv2.INTER_LINEAR)
     merged = np.where(mask[..., None] > 0, inside, outside)
     merged = cv2.blur(merged, (3, 3))
-    soft = cv2.blur(cv2.erode(mask, np.ones((5, 5), np.uint8), borderValue=0), (5, 5))[..., None]
+    soft = cv2.erode(mask.astype(np.float32), np.ones((SEAM, SEAM), np.uint8), borderValue=0)
+    soft = cv2.blur(soft, (SEAM, SEAM))[..., None]
     merged = outside + soft * (merged - outside)
     box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return field
@@ -91,14 +149,40 @@ def _smooth(t: Array) -> Array:
     return t * t * (3 - 2 * t)
 
 
-def _outside(source: Points, target: Points, fading: Fading) -> Array:
+@dataclass(frozen=True)
+class Silhouette:
+    """The outline of the face as it is seen, star-shaped about the middle of the head.
+
+    Landmarks that the head hides lie inside it; so it is found anew for each frame, and its points
+    correspond from frame to frame by their direction from the middle, the head's tilt taken off.
+    """
+
+    polygon: Array  # (RAYS, 2) pixels
+
+    @staticmethod
+    def of(points: Points, middle: Array, tilt: float) -> Silhouette:
+        """Of landmarks, (478, 3), around a middle, (2,), for a head tilted by some radians."""
+        hull = cv2.convexHull(points[:SKIN, :2].astype(np.float32))[:, 0] - middle
+        following = np.roll(hull, -1, axis=0)
+        directions = np.arange(RAYS) * (2 * np.pi / RAYS) + tilt
+        ray = np.stack([np.cos(directions), np.sin(directions)], axis=1)[:, None]
+        side = following - hull
+        # Where each ray meets each side of the hull; the hull is convex and holds the middle, so it leaves it once.
+        across = ray[..., 0] * side[:, 1] - ray[..., 1] * side[:, 0]
+        reach = (hull[:, 0] * side[:, 1] - hull[:, 1] * side[:, 0]) / np.where(np.abs(across) < 1e-9, 1e-9, across)
+        at = (hull[:, 0] * ray[..., 1] - hull[:, 1] * ray[..., 0]) / np.where(np.abs(across) < 1e-9, 1e-9, across)
+        meets = (reach > 0) & (at >= -1e-4) & (at <= 1 + 1e-4)
+        length = np.where(meets, reach, 0).max(axis=1, keepdims=True)
+        return Silhouette((ray[:, 0] * length + middle).astype(np.float32))
+
+
+def _outside(rest: Silhouette, now: Silhouette, fading: Fading) -> Array:
     """Faded movement of the face's outline on the coarse grid, float32 (GRID, GRID, 2).
 
     Source: Hormann & Floater, "Mean value coordinates for arbitrary planar polygons", TOG 2006.
     """
-    outline = list(OVAL)
-    polygon = target[outline, :2].astype(np.float32)
-    moved = (source[outline, :2] - target[outline, :2]).astype(np.float32)
+    polygon = now.polygon
+    moved = rest.polygon - now.polygon
     moves = fading.share.ravel() > 0
     at = np.column_stack([fading.x.ravel()[moves], fading.y.ravel()[moves]]).astype(np.float32)
     spoke = polygon[None] - at[:, None]
@@ -120,7 +204,7 @@ def _triangles() -> Array:
     return np.concatenate([model.triangles, model.openings]).astype(int)
 
 
-def _inside(source: Points, target: Points, drawn: Array, size: tuple[int, int]) -> tuple[Array, Array]:
+def _inside(places: Array, target: Points, drawn: Array, size: tuple[int, int]) -> tuple[Array, Array]:
     """Displacement of the triangles at the drawing's size, float32 (h, w, 2), and where they are, uint8 0 or 1.
 
     `drawn` is the target in the drawing's pixels, (478, 2).
@@ -137,7 +221,7 @@ def _inside(source: Points, target: Points, drawn: Array, size: tuple[int, int])
     for index in order.tolist():
         cv2.fillConvexPoly(label, fixed[index], index + 1, cv2.LINE_8, 4)
     # Displacement is linear over each triangle: d = d0 + gx * x + gy * y
-    moved = (source[:, :2] - target[:, :2])[triangles]
+    moved = (places - target[:, :2])[triangles]
     step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
     safe = np.where(facing, area, 1.0)[:, None]
     gx = (step_a * side_b[:, 1:] - step_b * side_a[:, 1:]) / safe

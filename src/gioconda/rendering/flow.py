@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from gioconda.face import Points
 from gioconda.portrait import View
-from gioconda.rendering.field import Fading, displacement
-from gioconda.rendering.openings import EyePlate, MouthPlate, Motionless
+from gioconda.rendering.field import Field
+from gioconda.rendering.head import Head
+from gioconda.rendering.openings import EyePlate, MouthPlate
 from gioconda.rendering.renderer import Patch
 
 Array = NDArray[Any]
@@ -36,10 +37,10 @@ class FlowRenderer:
         self._alpha = None if canvas.alpha is None else np.ascontiguousarray(canvas.alpha[top:bottom, left:right])
         self._source = canvas.points.astype(np.float32) - self._corner
         height, width = self._rgb.shape[:2]
-        self._fading = Fading.around(self._source, width, height)
+        head = Head(self._source)
+        self._field = Field(self._source, head, width, height)
         columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         self._grid = np.dstack([columns, rows])
-        head = Motionless(self._source)
         self._plates = (
             *(EyePlate(self._rgb, self._source, side, head) for side in (0, 1)),
             MouthPlate(self._rgb, self._source, head),
@@ -48,9 +49,7 @@ class FlowRenderer:
     def __call__(self, target: Points) -> Patch:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
         moved = target.astype(np.float32) - self._corner
-        height, width = self._rgb.shape[:2]
-        field = displacement(self._source, moved, self._fading, width, height)
-        came_from = field + self._grid
+        came_from = self._field(moved) + self._grid
         rgb = cv2.remap(self._rgb, came_from, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         for plate in self._plates:
             plate.draw(rgb, moved)

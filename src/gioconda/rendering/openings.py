@@ -18,30 +18,17 @@ from numpy.typing import NDArray
 from gioconda.face import (
     EYES,
     LIPS,
+    Eye,
     LIPS_INNER_LOWER,
     LIPS_INNER_UPPER,
     MOUTH_OUTLINE,
-    STEADY,
     Points,
     eye_distance,
 )
-from gioconda.geometry import align
+from gioconda.rendering.head import Head
 
 Array = NDArray[Any]
 Rgb = NDArray[np.uint8]
-
-
-class Motionless:
-    """Moves what is fixed to the skull: the affine map of the picture plane that a head's movement means there."""
-
-    def __init__(self, source: Points) -> None:
-        self._steady = source[list(STEADY)].astype(np.float64)
-
-    def affine(self, target: Points, depth: float) -> Array:
-        """(2, 3) map of points at `depth` (z in the portrait) to where the head's movement takes them."""
-        pose = align(self._steady, target[list(STEADY)].astype(np.float64))
-        matrix = pose.scale * pose.rotation
-        return np.column_stack([matrix[:2, :2], matrix[:2, 2] * depth + pose.translation[:2]])
 
 
 @dataclass(frozen=True)
@@ -97,7 +84,7 @@ def _grown(rgb: Array, known: Array) -> Array:
 class EyePlate:
     """An eyeball: sclera and a round iris that looks about, under lids that cover it."""
 
-    def __init__(self, rgb: Rgb, source: Points, side: int, head: Motionless) -> None:
+    def __init__(self, rgb: Rgb, source: Points, side: int, head: Head) -> None:
         self._eye, self._head = EYES[side], head
         self._outline = list(self._eye.outline)
         outline = source[self._outline, :2]
@@ -110,7 +97,10 @@ class EyePlate:
         left, top, right, bottom = _bounding(outline, np.array([0.35, 0.5]) * width, *rgb.shape[1::-1])
         picture = rgb[top:bottom, left:right]
         shown = _polygon_mask(outline, left, top, right - left, bottom - top)
-        self._sheet = _Sheet(self._unlidded(picture, shown > 0, left, top), left, top)
+        whole = self._unlidded(picture, shown > 0, left, top)
+        self._whole = _Sheet(whole, left, top)
+        self._exact = _Sheet(np.where(shown[..., None] > 0, picture, whole), left, top)
+        self._gap = _lid_gap(source, self._eye)
 
     def _unlidded(self, picture: Rgb, shown: Array, left: int, top: int) -> Rgb:
         """The eyeball as if the lids were away: the iris made whole by its own rings, the white grown."""
@@ -126,14 +116,13 @@ class EyePlate:
             if seen.any() and here.any():
                 colours[here] = colours[seen].mean(axis=0)
                 known[here] = 1
-        # Lids and lashes at the rim of the opening would grow into the white: start a little inside.
-        inner = cv2.erode(shown.astype(np.uint8), np.ones((3, 3), np.uint8))
-        start = np.where((known > 0) & ~shown, 1, inner).astype(np.uint8)
-        if not start.any():
-            start = known
-        grown = _grown(colours, start) if start.any() else colours
-        grown[shown] = picture[shown]
-        grown[hidden & (known > 0)] = colours[hidden & (known > 0)]
+        # Lashes and the lids' own rim lie just inside the opening: they are not part of the eyeball.
+        rim = max(1, round(0.05 * self._radius * 2))
+        inner = cv2.erode(shown.astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
+        inner = inner if inner.any() else shown.astype(np.uint8)
+        made = (known > 0) & ~shown
+        grown = _grown(colours, (made | (inner > 0)).astype(np.uint8))
+        grown = np.where((inner > 0)[..., None], picture, grown)
         return np.clip(np.rint(grown), 0, 255).astype(np.uint8)
 
     def draw(self, rgb: Rgb, target: Points) -> None:
@@ -154,8 +143,20 @@ class EyePlate:
         distance = np.hypot(in_x - looks_at[0], in_y - looks_at[1]) / max(self._radius, 1e-3)
         share = np.clip((2.6 - distance) / 1.4, 0, 1)
         share = share * share * (3 - 2 * share)
-        colours = self._sheet.sample(in_x - share * gaze[0], in_y - share * gaze[1])
+        in_x, in_y = in_x - share * gaze[0], in_y - share * gaze[1]
+        colours = self._exact.sample(in_x, in_y)
+        # The rim of the painted opening is right where it was painted, and wrong once the lids or the eye have moved.
+        change = abs(_lid_gap(target, self._eye) / max(self._gap, 1e-6) - 1) * 5
+        change = min(change + 2 * float(np.hypot(*gaze)) / max(self._radius, 1e-3), 1.0)
+        if change > 0:
+            colours += change * (self._whole.sample(in_x, in_y) - colours)
         _blend(rgb[top:bottom, left:right], colours, mask)
+
+
+def _lid_gap(points: Points, eye: Eye) -> float:
+    """Mean gap between the lids over the eye's width."""
+    apart = np.linalg.norm(points[list(eye.upper[2:-2]), :2] - points[list(eye.lower[2:-2]), :2], axis=1).mean()
+    return float(apart / np.linalg.norm(points[eye.corners[1], :2] - points[eye.corners[0], :2]))
 
 
 def _feathered(mask: Array, radius: float) -> Array:
@@ -172,27 +173,29 @@ def _blend(part: Rgb, colours: Array, mask: Array) -> None:
 class MouthPlate:
     """The inside of the mouth: what the picture shows of it, and below that darkness, teeth and tongue."""
 
-    def __init__(self, rgb: Rgb, source: Points, head: Motionless) -> None:
+    def __init__(self, rgb: Rgb, source: Points, head: Head) -> None:
         self._head = head
+        self._source = source
         self._outline = list(MOUTH_OUTLINE)
         outline = source[self._outline, :2]
         self._depth = float(source[self._outline, 2].mean())
         self._corners = source[[MOUTH_OUTLINE[0], MOUTH_OUTLINE[10]], :2].astype(np.float64)
         self._width = float(np.linalg.norm(self._corners[1] - self._corners[0]))
         self._gap = _opening(source) / self._width
-        palette = _Palette.of(rgb, source)
-        self._tongue = palette.tongue
         left, top, right, bottom = _bounding(outline, np.array([0.2, 0.9]) * self._width, *rgb.shape[1::-1])
+        picture = rgb[top:bottom, left:right]
+        shown = _polygon_mask(outline, left, top, right - left, bottom - top)
+        rim = 2 * max(1, round(0.015 * self._width)) + 1
+        inner = cv2.erode(shown, np.ones((rim, rim), np.uint8))
+        palette = _Palette.of(rgb, source, picture[inner > 0.5])
+        self._tongue = palette.tongue
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         across, down = self._in_mouth(x, y, source)
-        made = _teeth_and_darkness(across, down, palette)
-        shown = _polygon_mask(outline, left, top, right - left, bottom - top)[..., None]
-        if self._gap > 0.03:
-            # What lies below the painted inside is the dark of the throat, not another row of teeth.
-            made = np.broadcast_to(palette.dark, made.shape)
-        soft = cv2.blur(made, (3, 3))
-        colours = np.where(shown > 0, rgb[top:bottom, left:right], soft)
-        self._sheet = _Sheet(np.clip(np.rint(colours), 0, 255).astype(np.uint8), left, top)
+        made = _teeth_and_darkness(across, down, self._gap, palette)
+        soft = cv2.blur(inner, (rim, rim))[..., None]
+        whole = np.clip(np.rint(made + soft * (picture - made)), 0, 255).astype(np.uint8)
+        self._whole = _Sheet(whole, left, top)
+        self._exact = _Sheet(np.where(shown[..., None] > 0, picture, whole), left, top)
 
     def _in_mouth(self, x: Array, y: Array, source: Points) -> tuple[Array, Array]:
         """Points in mouth widths: across from its middle, down from the line between the lips."""
@@ -216,24 +219,44 @@ class MouthPlate:
         back = cv2.invertAffineTransform(self._head.affine(target, self._depth))
         in_x = back[0, 0] * x + back[0, 1] * y + back[0, 2]
         in_y = back[1, 0] * x + back[1, 1] * y + back[1, 2]
-        colours = self._sheet.sample(in_x, in_y)
+        colours = self._exact.sample(in_x, in_y)
         # How much further than in the picture the mouth is open: only that much may be changed.
-        more = np.clip((_opening(target) / self._width - self._gap) / 0.12, 0, 1)
+        more = float(np.clip((_opening(target) / self._width - self._gap) / 0.1, 0, 1))
         if more > 0:
-            colours = self._shaded(colours, mask, x, y, target, float(more))
+            made = self._shaded(self._whole.sample(in_x, in_y - self._hidden(back, target)), x, y, target)
+            colours += more * (made - colours)
         _blend(rgb[top:bottom, left:right], colours, mask)
 
-    def _shaded(self, colours: Array, mask: Array, x: Array, y: Array, target: Points, more: float) -> Array:
-        """With the tongue behind the lower lip and the lips' shadow along the rim."""
-        lower = target[list(LIPS_INNER_LOWER), :2].astype(np.float64)
-        order = np.argsort(lower[:, 0])
-        above = (np.interp(x, lower[order, 0], lower[order, 1]) - y) / self._width
+    def _hidden(self, back: Array, target: Points) -> float:
+        """How far the teeth must come down, in the portrait's pixels, to show a little under a lowered lip."""
+        lip = (back @ np.append(target[LIPS_INNER_UPPER[5], :2], 1.0)).astype(np.float32)
+        down = float(self._in_mouth(lip[:1], lip[1:2], self._source)[1][0])
+        return max(0.0, down - (_teeth_edge(self._gap) - LEAST_TEETH)) * self._width
+
+    def _shaded(self, colours: Array, x: Array, y: Array, target: Points) -> Array:
+        """With the tongue behind the lower lip and the shadow that the upper lip throws."""
+        upper, lower = (target[list(lip), :2].astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
+        above = (_curve(lower, x) - y) / self._width
+        below = (y - _curve(upper, x)) / self._width
         middle = (x - lower[:, 0].mean()) / self._width
-        share = np.clip(1 - above / 0.22, 0, 1) * np.clip(1 - (middle / 0.36) ** 2, 0, 1) * 0.75 * more
-        colours = colours + share[..., None] * (self._tongue - colours)
-        inside = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 3) / self._width
-        shadow = 1 - more * 0.55 * np.exp(-inside / 0.045)
-        return colours * shadow[..., None]
+        hill = 0.26 * (1 - (middle / 0.42) ** 2)
+        share = _step((hill - above) / 0.10) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
+        # Teeth stand before the tongue: it covers only what is dark.
+        light = colours.max(axis=-1) / max(float(self._tongue.max()), 1.0)
+        share = share * _step((1.3 - light) / 0.5)
+        colours = colours + share[..., None] * (self._tongue * (1 - 0.35 * _step(above / 0.2))[..., None] - colours)
+        return colours * (1 - 0.5 * np.exp(-np.maximum(below, 0) / 0.03))[..., None]
+
+
+def _curve(points: Array, x: Array) -> Array:
+    """Height of a lip at some x."""
+    order = np.argsort(points[:, 0])
+    return np.interp(x, points[order, 0], points[order, 1])
+
+
+def _step(t: Array) -> Array:
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
 
 
 def _opening(points: Points) -> float:
@@ -251,7 +274,8 @@ class _Palette:
     tongue: Array
 
     @staticmethod
-    def of(rgb: Rgb, source: Points) -> _Palette:
+    def of(rgb: Rgb, source: Points, inside: Array) -> _Palette:
+        """From cheeks, lips, and the pixels, (n, 3), that the picture shows of the mouth's inside."""
         height, width = rgb.shape[:2]
 
         def colours(landmarks: tuple[int, ...]) -> Array:
@@ -260,20 +284,37 @@ class _Palette:
 
         skin = np.percentile(colours(_CHEEKS), 75, axis=0)
         lips = np.median(colours(LIPS), axis=0)
-        light = float(skin @ (0.299, 0.587, 0.114))
-        ivory = light * np.array([1.0, 0.97, 0.90])
-        return _Palette(teeth=0.8 * (0.65 * ivory + 0.35 * skin), dark=0.17 * lips, tongue=0.55 * lips)
+        light = float(np.median(colours(_ROUND_MOUTH), axis=0) @ _LUMA)
+        ivory = light * np.array([1.0, 0.96, 0.88])
+        teeth = 0.7 * ivory + 0.3 * skin * light / max(float(skin @ _LUMA), 1.0)
+        if len(inside) >= 12:
+            seen = inside.astype(np.float64)
+            bright = seen[seen @ _LUMA >= np.percentile(seen @ _LUMA, 70)].mean(axis=0)
+            if bright @ _LUMA > 0.5 * light:
+                teeth = bright
+        return _Palette(teeth, dark=0.2 * lips, tongue=0.62 * lips + 0.1 * skin)
 
 
+_LUMA = np.array([0.299, 0.587, 0.114])
+_ROUND_MOUTH = (164, 165, 391, 92, 322, 57, 287, 43, 273, 106, 335, 182, 406, 18, 200, 199)
 _CHEEKS = (50, 101, 118, 117, 205, 36, 280, 330, 347, 346, 425, 266, 151, 9, 108, 337)
 
 
-def _teeth_and_darkness(across: Array, down: Array, palette: _Palette) -> Array:
-    """The inside of a mouth that the picture shows closed, float (h, w, 3); places in mouth widths."""
-    # The upper row ends just below the line of the lips and rises to the sides; its own roundness darkens it there.
-    edge = 0.055 - 0.35 * across**2
-    tooth = np.clip((edge - down) / 0.02, 0, 1) * np.clip((0.40 - np.abs(across)) / 0.08, 0, 1)
-    between = np.min([np.abs(np.abs(across) - seam) for seam in (0.0, 0.125, 0.22, 0.30)], axis=0)
-    roundness = (1 - 1.6 * across**2) * (1 - 0.16 * np.exp(-((between / 0.010) ** 2)))
-    teeth = palette.teeth * roundness[..., None]
-    return palette.dark + tooth[..., None] * (teeth - palette.dark)
+LEAST_TEETH = 0.05
+"""How much of the upper teeth an open mouth shows at least, in mouth widths."""
+
+
+def _teeth_edge(gap: float) -> float:
+    """Where the upper row ends in its middle, in mouth widths below the upper lip's rest: below what is seen of it."""
+    return max(0.095, gap + 0.04)
+
+
+def _teeth_and_darkness(across: Array, down: Array, gap: float, palette: _Palette) -> Array:
+    """The inside of a mouth beyond what the picture shows, float (h, w, 3); places and gap in mouth widths."""
+    edge = _teeth_edge(gap) - 0.5 * across**2
+    tooth = _step((edge - down) / 0.03) * _step((0.42 - np.abs(across)) / 0.10)
+    seams = np.min([np.abs(np.abs(across) - seam) for seam in (0.0, 0.125, 0.22, 0.30)], axis=0)
+    # Each tooth ends in a round edge: the row is a little shorter at its seams.
+    tooth = tooth * (1 - 0.5 * np.exp(-((seams / 0.012) ** 2)) * _step((down - edge + 0.035) / 0.03))
+    shade = np.clip(1 - 2.4 * across**2, 0.2, 1) * (1 - 0.10 * np.exp(-((seams / 0.012) ** 2)))
+    return palette.dark + tooth[..., None] * (palette.teeth * shade[..., None] - palette.dark)

@@ -1,0 +1,76 @@
+"""What is installed, what runs where, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: `state` is 'ok', 'missing' (an extra that nobody need have) or 'broken'."""
+
+    state: str
+    what: str
+    detail: str
+
+
+PACKAGES = {
+    "numpy": "arrays",
+    "mediapipe": "face tracker",
+    "opencv-contrib-python": "warping pictures",
+    "av": "video and sound",
+    "pillow": "pictures",
+    "pillow-heif": "HEIC pictures",
+    "safetensors": ".motion files",
+    "tqdm": "progress bars",
+}
+EXTRAS = {"skimage": ("demo", "the built-in portrait of 'gioconda demo'")}
+
+
+def examine() -> Iterator[Finding]:
+    """Look at this machine and installation; nothing is changed and nothing fetched."""
+    yield Finding("ok", "system", f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name, purpose in PACKAGES.items():
+        try:
+            yield Finding("ok", name, f"{metadata.version(name)} ({purpose})")
+        except metadata.PackageNotFoundError:
+            yield Finding("broken", name, f"not installed ({purpose}): pip install {name}")
+    yield _tried("face tracker", _try_tracker)
+    for suffix, encoder in (("mp4", "libx264"), ("webm", "libvpx-vp9"), ("webp", "libwebp_anim"), ("gif", "gif"), ("apng", "apng")):
+        yield _tried(f"writing .{suffix}", lambda encoder=encoder: _try_encoder(encoder))
+    for module, (extra, purpose) in EXTRAS.items():
+        if util.find_spec(module):
+            yield Finding("ok", f"extra [{extra}]", f"installed ({purpose})")
+        else:
+            yield Finding("missing", f"extra [{extra}]", f"{purpose}: pip install 'gioconda[{extra}]'")
+    yield Finding("ok", "runs on", "CPU (the renderer 'flow' and the tracker need no GPU)")
+    yield Finding("ok", "package", f"{Path(__file__).parent} in {sys.prefix}")
+
+
+def _tried(what: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding("ok", what, attempt())
+    except Exception as error:  # whatever a broken installation throws belongs in the report
+        return Finding("broken", what, f"{type(error).__name__}: {error}; reinstall with: pip install --force-reinstall gioconda")
+
+
+def _try_tracker() -> str:
+    from gioconda.tracking import default_tracker
+
+    faces = default_tracker().find(np.full((128, 128, 3), 128, np.uint8)).faces
+    return f"works ({len(faces)} faces on a grey square)"
+
+
+def _try_encoder(name: str) -> str:
+    import av
+
+    av.codec.Codec(name, "w")
+    return f"works ({name})"
