@@ -109,7 +109,7 @@ def test_max_side(plain):
 @given(st.integers(1, 9000), st.integers(1, 9000), st.integers(1, 9000))
 def test_fit_never_enlarges(width, height, max_side):
     fitted = _fit(width, height, max_side)
-    assert 1 <= min(fitted)
+    assert min(fitted) >= 1
     assert max(fitted) <= min(max_side, max(width, height))
     assert fitted[0] <= width
     assert fitted[1] <= height
@@ -235,7 +235,9 @@ def tagged(path, levels, transfer, ten_bit_of):
         stream.codec_context.color_range = int(ColorRange.MPEG)
         frame = av.VideoFrame(stream.width, 64, "yuv420p10le")
         luma = np.repeat([ten_bit_of(level) for level in levels], 32).astype(np.uint16)
-        for plane, row in zip(frame.planes, (luma, *2 * [np.full(16 * len(levels), 512, np.uint16)]), strict=True):
+        for plane, row in zip(
+            frame.planes, (luma, *2 * [np.full(16 * len(levels), 512, np.uint16)]), strict=True
+        ):
             rows = np.zeros((plane.height, plane.line_size // 2), np.uint16)
             rows[:, : len(row)] = row
             plane.update(rows.tobytes())
@@ -303,16 +305,18 @@ def test_animated_pictures(tmp_path, name):
 
 def test_sound_is_noticed(tmp_path, plain):
     beep_only(tmp_path / "beep.wav", "pcm_s16le")
-    with av.open(str(tmp_path / "both.mkv"), "w") as output, av.open(str(plain)) as pictures:
-        with av.open(str(tmp_path / "beep.wav")) as sound:
-            streams = {
-                source: output.add_stream_from_template(source.streams[0]) for source in (pictures, sound)
-            }
-            for source, stream in streams.items():
-                for packet in source.demux():
-                    if packet.dts is not None:
-                        packet.stream = stream
-                        output.mux(packet)
+    with (
+        av.open(str(tmp_path / "both.mkv"), "w") as output,
+        av.open(str(plain)) as pictures,
+        av.open(str(tmp_path / "beep.wav")) as sound,
+    ):
+        sources = (pictures, sound)
+        streams = [output.add_stream_from_template(source.streams[0]) for source in sources]
+        for source, stream in zip(sources, streams, strict=True):
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = stream
+                    output.mux(packet)
     assert VideoReader(tmp_path / "both.mkv").has_sound
     assert sound_origin(tmp_path / "both.mkv") == pytest.approx(0.0, abs=0.1)
     assert sound_origin(tmp_path / "beep.wav") == 0.0
@@ -343,7 +347,9 @@ def test_cut_short_gives_what_is_there(tmp_path, name):
     assert 20 < len(list(VideoReader(tmp_path / name))) < 60
 
 
-@pytest.mark.parametrize(("name", "share"), [("a.mp4", 0.5), ("a.mkv", 0.2), ("a.mkv", 0.02), ("a.mp4", 0.01)])
+@pytest.mark.parametrize(
+    ("name", "share"), [("a.mp4", 0.5), ("a.mkv", 0.2), ("a.mkv", 0.02), ("a.mp4", 0.01)]
+)
 def test_cut_short_before_the_first_frame(tmp_path, name, share):
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
     film(tmp_path / name, [noise])

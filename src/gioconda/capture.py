@@ -33,6 +33,10 @@ NEUTRAL_SAMPLES = 400
 """Frames, evenly spread over a shot, from which the relaxed face is estimated."""
 SHORTEST_SHOT = 1.0
 """Seconds; a shorter shot says too little about a relaxed face and borrows that of the shot before."""
+SHUT = 0.08
+"""Opening, over a relaxed one, that counts as shut: a tracker's gap wavers by as much on a closed eye."""
+WIDEST = 1.5
+"""Most that an eye opens, over a relaxed one."""
 CHUNK = 256
 """Frames whose face shape is taken out at once."""
 
@@ -179,7 +183,8 @@ def take_out_shape(points: Points, neutral: Neutral) -> Motion:
     upright = pose.undo(points)
     turn = angles(pose.rotation)
     trust = eye_trust(turn[:, 0])
-    lids = np.clip((lid_gaps(upright) - neutral.lids_closed) / (neutral.lids_open - neutral.lids_closed), 0, 1.6)
+    closed = neutral.lids_closed + SHUT * (neutral.lids_open - neutral.lids_closed)
+    lids = np.clip((lid_gaps(upright) - closed) / (neutral.lids_open - closed), 0, WIDEST)
     # What the far eye of a turned head does is taken from the near one.
     near = (lids * trust).sum(axis=1, keepdims=True) / trust.sum(axis=1, keepdims=True)
     held = list(controls())

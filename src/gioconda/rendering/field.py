@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.expression import SKIN
-from gioconda.face import OVAL, Points, face_model
+from gioconda.face import EYES, OVAL, Points, face_model
 from gioconda.rendering.head import Head
 
 Array = NDArray[Any]
@@ -27,6 +27,8 @@ RAYS = 40
 """Points of the face's outline as it is seen."""
 SEAM = 9
 """Width, at the size of that drawing, over which face and surroundings give way to each other."""
+UPPER_RIM, LOWER_RIM = 0.15, 0.22
+"""Share of the eye's opening by which a shut lid's skin begins outside it."""
 GRID = 44
 """Cells a side in which the fading outside the face is computed."""
 HELD = {"top": 1.75, "side": 1.35, "bottom": 1.15}
@@ -101,7 +103,7 @@ class Field:
     def __init__(self, source: Points, head: Head, width: int, height: int) -> None:
         """`source` are the picture's landmarks, (478, 3), in pixels of the region."""
         self._size = width, height
-        self._head = head
+        self._head, self._source = head, source
         self._places = shown_places(source)
         self._fading = Fading.around(source, width, height)
         self._rest = self._silhouette(source)
@@ -117,7 +119,24 @@ class Field:
         `target` are the landmarks of the result, (478, 3), in pixels of the region.
         """
         outside = _outside(self._rest, self._silhouette(target), self._fading)
-        return _with_face(cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), self._places, target)
+        field = cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR)
+        return _with_face(field, _clear_of_eyes(self._places, self._source, target), target)
+
+
+def _clear_of_eyes(places: Array, source: Points, target: Points) -> Array:
+    """The same places, but closing lids take their skin from a little outside the painted opening.
+
+    Landmarks of lids lie on the eye's white as often as on the lid; a shut eye would show it as a line.
+    """
+    cleared = places.copy()
+    for eye in EYES:
+        upper, lower = list(eye.upper), list(eye.lower)
+        gaps = places[lower] - places[upper]
+        painted, now = (np.linalg.norm(p[lower, :2] - p[upper, :2], axis=1).mean() for p in (source, target))
+        closing = float(np.clip(1 - now / max(painted, 1e-6), 0, 1))
+        cleared[upper] -= UPPER_RIM * closing * gaps
+        cleared[lower] += LOWER_RIM * closing * gaps
+    return cleared
 
 
 def _with_face(field: Array, places: Array, target: Points) -> Array:
