@@ -457,6 +457,9 @@ def test_check_output(tmp_path, monkeypatch):
         "missing/clip.mp4": "does not exist",
         "missing/frames/": "does not exist",
         "file/clip.mp4": "does not exist",
+        "full/../": "new folder inside",
+        "a\0b.mp4": "another name",
+        "x" * 400 + ".mp4": "another name",
     }.items():
         for attempt in (check_output, lambda path: ClipWriter(path, 64, 64, 25)):
             with pytest.raises(OutputError, match=words) as caught:

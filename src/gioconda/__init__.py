@@ -1,10 +1,10 @@
 """Gioconda brings portraits to life: a picture or a painting moves like somebody else's face.
 
-    from gioconda import Performance, Portrait, animate
+from gioconda import Performance, Portrait, animate
 
-    portrait = Portrait.from_pictures(["mona_lisa.jpg"])
-    performance = Performance.from_video("talk.mp4")
-    animate(portrait, performance).save("clip.mp4")
+portrait = Portrait.from_pictures(["mona_lisa.jpg"])
+performance = Performance.from_video("talk.mp4")
+animate(portrait, performance).save("clip.mp4")
 """
 
 from gioconda.errors import GiocondaError

@@ -7,13 +7,16 @@ and a few seconds of landmarks.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.expression import controls, proportions
@@ -37,6 +40,10 @@ SHUT = 0.08
 """Opening, over a relaxed one, that counts as shut: a tracker's gap wavers by as much on a closed eye."""
 WIDEST = 1.5
 """Most that an eye opens, over a relaxed one."""
+SAME_SHOT = 0.5
+"""Correlation between neighbouring frames, shrunk to thumbnails, below which they are of different shots."""
+LONG_GONE = 1.0
+"""Seconds after which a face that comes back may be another person's, and is treated as another shot."""
 CHUNK = 256
 """Frames whose face shape is taken out at once."""
 
@@ -63,7 +70,10 @@ def capture(
         NoFaceError: no face in any frame.
         UsageError: no frame between `start` and `end`.
     """
-    with tempfile.TemporaryFile(prefix="gioconda-") as file, VideoReader(path, max_side=TRACKING_SIDE) as video:
+    with (
+        tempfile.TemporaryFile(prefix="gioconda-") as file,
+        VideoReader(path, max_side=TRACKING_SIDE) as video,
+    ):
         spool = _Spool(file)
         length = min(video.duration, end or video.duration) - start
         with progress("tracking", round(length * video.fps)) as tick:
@@ -114,7 +124,7 @@ class _Spool:
     def shots(self) -> Iterator[range]:
         """Frames between cuts."""
         edges = [0, *self.cuts, len(self.times)]
-        yield from (range(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a)
+        yield from (range(a, b) for a, b in itertools.pairwise(edges) if b > a)
 
 
 def _track(
@@ -126,7 +136,8 @@ def _track(
     tick: Callable[[], object],
 ) -> None:
     follow = tracker.follow()
-    before: Face | None = None
+    before: tuple[Face, Thumbnail] | None = None
+    last_seen = 0.0
     try:
         for frame in ahead(video):
             if end is not None and frame.time >= end:
@@ -134,20 +145,39 @@ def _track(
             if frame.time < start:
                 continue
             face = follow(frame.rgb)
-            spool.add(frame.time, face, cut=before is not None and face is not None and _jumps(before, face))
-            before = face or before
+            now = (face, _thumbnail(frame.rgb)) if face else None
+            gone = frame.time - last_seen > LONG_GONE
+            spool.add(
+                frame.time,
+                face,
+                cut=before is not None and now is not None and (gone or _is_cut(before, now)),
+            )
+            if now:
+                before, last_seen = now, frame.time
             tick()
     finally:
         follow.close()
 
 
-def _jumps(before: Face, after: Face) -> bool:
-    """Whether two faces, of neighbouring frames, cannot be one that moved: a cut, or another person."""
-    first, second = before.box, after.box
+Thumbnail = NDArray[Any]
+"""A frame as 32 x 32 grey values, mean 0, length 1: what two frames of one shot share."""
+
+
+def _thumbnail(rgb: NDArray[np.uint8]) -> Thumbnail:
+    small = cv2.resize(rgb[::2, ::2], (32, 32), interpolation=cv2.INTER_AREA).mean(axis=2)
+    small -= small.mean()
+    return small / max(float(np.linalg.norm(small)), 1e-6)
+
+
+def _is_cut(before: tuple[Face, Thumbnail], after: tuple[Face, Thumbnail]) -> bool:
+    """Whether a face that was seen and the next one seen cannot be one that moved: a cut, or another person."""
+    (face, picture), (next_face, next_picture) = before, after
+    first, second = face.box, next_face.box
     size = max(first.width, first.height)
     (x0, y0), (x1, y1) = first.centre, second.centre
     grown = max(second.width, second.height) / size
-    return max(abs(x1 - x0), abs(y1 - y0)) > 0.35 * size or not 0.75 < grown < 1.33
+    jumped = max(abs(x1 - x0), abs(y1 - y0)) > 0.35 * size or not 0.75 < grown < 1.33
+    return jumped or float((picture * next_picture).sum()) < SAME_SHOT
 
 
 def _motions(spool: _Spool) -> Iterator[Motion]:
@@ -164,8 +194,12 @@ def _motions(spool: _Spool) -> Iterator[Motion]:
             for i in range(count):
                 frame = first + i
                 seen = motion is not None and spool.seen[frame]
-                now = motion.map(lambda a, i=i: a[i]) if seen and motion else None
+                now = _frame(motion, i) if seen and motion else None
                 yield continuity(spool.times[frame], now, cut=i == 0 and first == shot.start)
+
+
+def _frame(motion: Motion, index: int) -> Motion:
+    return motion.map(lambda values: values[index])
 
 
 def _samples(spool: _Spool, shot: range) -> Points:
@@ -177,9 +211,9 @@ def _samples(spool: _Spool, shot: range) -> Points:
 
 def take_out_shape(points: Points, neutral: Neutral) -> Motion:
     """Movement of tracked landmarks, (n, 478, 3) in pixels, relative to the person's relaxed face."""
-    points = points.astype(np.float64)
-    # A frame without a face is all zeros: any pose will do, it is not used.
-    pose = head_pose(neutral.shape, np.where(np.ptp(points, axis=(1, 2), keepdims=True) > 0, points, neutral.shape))
+    # A frame without a face is all zeros in the spool: any face will do, it is not used.
+    points = np.where(points.any(axis=(1, 2), keepdims=True), points.astype(np.float64), neutral.shape)
+    pose = head_pose(neutral.shape, points)
     upright = pose.undo(points)
     turn = angles(pose.rotation)
     trust = eye_trust(turn[:, 0])
@@ -188,7 +222,9 @@ def take_out_shape(points: Points, neutral: Neutral) -> Motion:
     # What the far eye of a turned head does is taken from the near one.
     near = (lids * trust).sum(axis=1, keepdims=True) / trust.sum(axis=1, keepdims=True)
     held = list(controls())
-    shift = np.column_stack([(pose.translation[:, :2] - neutral.position) / neutral.size, np.log(pose.scale / neutral.size)])
+    shift = np.column_stack(
+        [(pose.translation[:, :2] - neutral.position) / neutral.size, np.log(pose.scale / neutral.size)]
+    )
     motion = Motion(
         angles=turn - neutral.angles,
         rest=np.broadcast_to(neutral.angles, turn.shape),

@@ -8,10 +8,17 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gioconda import __version__
 from gioconda.errors import GiocondaError, UsageError
 from gioconda.progress import bar
+
+if TYPE_CHECKING:
+    from gioconda.performance import Performance
+    from gioconda.portrait import Portrait
+    from gioconda.retarget import Gains
+    from gioconda.tracking import Box
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -71,10 +78,7 @@ def _animate(options: argparse.Namespace) -> None:
     _report_gaps(performance)
 
 
-def _report_gaps(performance: object) -> None:
-    from gioconda.performance import Performance
-
-    assert isinstance(performance, Performance)
+def _report_gaps(performance: Performance) -> None:
     lost = int((~performance.seen).sum())
     if lost:
         print(f"the driver's face was not seen in {lost} of {len(performance)} frames: held and eased there")
@@ -131,7 +135,7 @@ def _faces(options: argparse.Namespace) -> None:
 
     if options.out and options.out.suffix != ".png":
         raise OutputError(f"{options.out}: the faces are drawn on a PNG picture; let the name end in .png")
-    picture = read_picture(options.picture, **_limit(options))
+    picture = read_picture(options.picture, options.max_pixels)
     search = default_tracker().find(picture.rgb)
     if not search.faces:
         raise NoFaceError(f"{options.picture}: no face found (tried {'; '.join(search.tried)})")
@@ -169,23 +173,19 @@ def _doctor(options: argparse.Namespace) -> None:
         raise UsageError(f"{broken} of the above is broken; the line says how to mend it")
 
 
-def _limit(options: argparse.Namespace) -> dict[str, int]:
-    return {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
-
-
-def _portrait(options: argparse.Namespace) -> object:
+def _portrait(options: argparse.Namespace) -> Portrait:
     from gioconda.portrait import Portrait
 
-    return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, **_limit(options))
+    return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
 
 
-def _gains(options: argparse.Namespace) -> object:
+def _gains(options: argparse.Namespace) -> Gains:
     from gioconda.retarget import Gains
 
     return Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows)
 
 
-def _box(text: str) -> object:
+def _box(text: str) -> Box:
     from gioconda.tracking import Box
 
     try:
@@ -210,20 +210,32 @@ def _parser() -> argparse.ArgumentParser:
 
     animate = verb("animate", _animate, "a picture and a driver in, a living portrait out")
     _add_pictures(animate)
-    animate.add_argument("--driver", required=True, help="a video, a .motion file, or the name of a built-in performance")
-    animate.add_argument("--out", required=True, help="the clip: .mp4 .mov .webm .webp .gif .apng, or a new folder/ of PNGs")
+    animate.add_argument(
+        "--driver", required=True, help="a video, a .motion file, or the name of a built-in performance"
+    )
+    animate.add_argument(
+        "--out", required=True, help="the clip: .mp4 .mov .webm .webp .gif .apng, or a new folder/ of PNGs"
+    )
     _add_movement(animate)
-    animate.add_argument("--size", type=int, metavar="PIXELS", help="longer side of the clip (default: the picture's own)")
-    animate.add_argument("--sound", type=Path, metavar="FILE", help="take the sound from this file, not from the driver")
+    animate.add_argument(
+        "--size", type=int, metavar="PIXELS", help="longer side of the clip (default: the picture's own)"
+    )
+    animate.add_argument(
+        "--sound", type=Path, metavar="FILE", help="take the sound from this file, not from the driver"
+    )
     animate.add_argument("--mute", action="store_true", help="no sound")
 
     reel = verb("reel", _reel, "the picture beside its living portraits, one per driver")
     _add_pictures(reel)
-    reel.add_argument("--drivers", nargs="+", required=True, metavar="DRIVER", help="as --driver of animate, one or more")
+    reel.add_argument(
+        "--drivers", nargs="+", required=True, metavar="DRIVER", help="as --driver of animate, one or more"
+    )
     reel.add_argument("--out", required=True, help="the clip, as for animate")
     _add_movement(reel)
     reel.add_argument("--height", type=int, default=480, metavar="PIXELS", help="height of the reel (default: 480)")
-    reel.add_argument("--sound", type=int, metavar="N", help="hear the voice of driver N, counted from 0 (default: silent)")
+    reel.add_argument(
+        "--sound", type=int, metavar="N", help="hear the voice of driver N, counted from 0 (default: silent)"
+    )
 
     capture = verb("capture", _capture, "record a performance once, use it many times")
     capture.add_argument("video", type=Path, help="a video of somebody's face")
@@ -245,14 +257,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_pictures(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="1 to 32 pictures of one person; the first one moves")
-    verb.add_argument("--face", type=int, default=0, metavar="N", help="which face of the first picture; 0, the largest, by default")
+    verb.add_argument(
+        "pictures",
+        nargs="+",
+        type=Path,
+        metavar="PICTURE",
+        help="1 to 32 pictures of one person; the first one moves",
+    )
+    verb.add_argument(
+        "--face",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which face of the first picture; 0, the largest, by default",
+    )
     verb.add_argument("--box", type=_box, metavar="X,Y,W,H", help="where the face is, in pixels, when it is not found")
     _add_max_pixels(verb)
 
 
 def _add_max_pixels(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--max-pixels", type=int, metavar="N", help="read pictures of up to N pixels (default: 100 million)")
+    verb.add_argument(
+        "--max-pixels", type=int, metavar="N", help="read pictures of up to N pixels (default: 100 million)"
+    )
 
 
 def _add_span(verb: argparse.ArgumentParser) -> None:
@@ -268,8 +294,14 @@ def _add_movement(verb: argparse.ArgumentParser) -> None:
         ("eyes", "lids and gaze"),
         ("brows", "brows, forehead and upper cheeks"),
     ):
-        verb.add_argument(f"--{part}", type=float, default=1.0, metavar="GAIN", help=f"{text}: 0 none, 1 the driver's own")
-    verb.add_argument("--absolute", action="store_true", help="turn the head as the driver's is to the camera, not from its own pose")
+        verb.add_argument(
+            f"--{part}", type=float, default=1.0, metavar="GAIN", help=f"{text}: 0 none, 1 the driver's own"
+        )
+    verb.add_argument(
+        "--absolute",
+        action="store_true",
+        help="turn the head as the driver's is to the camera, not from its own pose",
+    )
     verb.add_argument("--renderer", default="flow", help="what draws the face (default: flow)")
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
     verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")

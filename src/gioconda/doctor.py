@@ -44,7 +44,13 @@ def examine() -> Iterator[Finding]:
         except metadata.PackageNotFoundError:
             yield Finding("broken", name, f"not installed ({purpose}): pip install {name}")
     yield _tried("face tracker", _try_tracker)
-    for suffix, encoder in (("mp4", "libx264"), ("webm", "libvpx-vp9"), ("webp", "libwebp_anim"), ("gif", "gif"), ("apng", "apng")):
+    for suffix, encoder in (
+        ("mp4", "libx264"),
+        ("webm", "libvpx-vp9"),
+        ("webp", "libwebp_anim"),
+        ("gif", "gif"),
+        ("apng", "apng"),
+    ):
         yield _tried(f"writing .{suffix}", lambda encoder=encoder: _try_encoder(encoder))
     for module, (extra, purpose) in EXTRAS.items():
         if util.find_spec(module):
@@ -59,7 +65,11 @@ def _tried(what: str, attempt: Callable[[], str]) -> Finding:
     try:
         return Finding("ok", what, attempt())
     except Exception as error:  # whatever a broken installation throws belongs in the report
-        return Finding("broken", what, f"{type(error).__name__}: {error}; reinstall with: pip install --force-reinstall gioconda")
+        return Finding(
+            "broken",
+            what,
+            f"{type(error).__name__}: {error}; reinstall with: pip install --force-reinstall gioconda",
+        )
 
 
 def _try_tracker() -> str:

@@ -9,7 +9,6 @@ upper lip never drags the lower one.
 from __future__ import annotations
 
 from functools import cache
-
 from typing import Any
 
 import numpy as np

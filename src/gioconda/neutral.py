@@ -7,7 +7,6 @@ that take the first frame of the driver for neutral.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
 from typing import Any
 
 import numpy as np

@@ -60,10 +60,7 @@ class Motion:
 
     def blend(self, other: Motion, share: float) -> Motion:
         """Linear mix: 0 gives this motion, 1 the other."""
-        return Motion(
-            *(getattr(self, f.name) * (1 - share) + getattr(other, f.name) * share for f in fields(self))
-        )
-
+        return Motion(*(getattr(self, f.name) * (1 - share) + getattr(other, f.name) * share for f in fields(self)))
 
     def put(self, frame: int, motion: Motion) -> None:
         """Set one frame of a recording."""
@@ -165,6 +162,4 @@ class Performance:
                 f"nothing between {start:g} s and {'the end' if end is None else f'{end:g} s'}: "
                 f"the performance runs from {self.times[0]:.2f} to {self.times[-1]:.2f} s"
             )
-        return replace(
-            self, times=self.times[keep], motion=self.motion.map(lambda a: a[keep]), seen=self.seen[keep]
-        )
+        return replace(self, times=self.times[keep], motion=self.motion.map(lambda a: a[keep]), seen=self.seen[keep])

@@ -61,7 +61,7 @@ class Animation:
     def __iter__(self) -> Iterator[Frame]:
         """Render the frames in order."""
         canvas = self.portrait.views[0]
-        sitter = Sitter.of(canvas.points)
+        sitter = Sitter.of(canvas.points, *self.size)
         render = make_renderer(self.renderer, self.portrait.views)
         for motion in self.performance.resampled(self.fps):
             target = retarget(sitter, motion, self.gains, self.absolute)
@@ -128,7 +128,10 @@ def write_clip(
 ) -> None:
     """Write frames to a file; rendering and encoding go on side by side."""
     width, height = size
-    with ClipWriter(path, width, height, fps, sound) as writer, progress(f"writing {Path(path).name}", count) as tick:
+    with (
+        ClipWriter(path, width, height, fps, sound) as writer,
+        progress(f"writing {Path(path).name}", count) as tick,
+    ):
         for frame in ahead(frames):
             writer.write(frame.rgb, frame.alpha)
             tick()

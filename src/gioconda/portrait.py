@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.face import Points
-from gioconda.media.pictures import Picture, read_picture
+from gioconda.media.pictures import MAX_PIXELS, Picture, read_picture
 from gioconda.tracking import Box, Face, Tracker, default_tracker
 
 MOST_VIEWS = 32
@@ -86,7 +86,7 @@ class Portrait:
         *,
         face: int = 0,
         box: Box | None = None,
-        max_pixels: int | None = None,
+        max_pixels: int = MAX_PIXELS,
         tracker: Tracker | None = None,
     ) -> Portrait:
         """Read pictures and find the person in them.
@@ -95,7 +95,7 @@ class Portrait:
             paths: 1 to 32 pictures of one person; the first is the one that will move.
             face: which face of the first picture, 0 being the largest.
             box: where the face of the first picture is, when it is not found by itself.
-            max_pixels: larger pictures are refused; None for the default.
+            max_pixels: larger pictures are refused.
             tracker: finds faces; None for the default.
 
         Raises:
@@ -108,10 +108,9 @@ class Portrait:
         if not 1 <= len(paths) <= MOST_VIEWS:
             raise UsageError(f"{len(paths)} pictures given; a portrait has 1 to {MOST_VIEWS}")
         tracker = tracker or default_tracker()
-        limit = {} if max_pixels is None else {"max_pixels": max_pixels}
         views = []
         for index, path in enumerate(map(Path, paths)):
-            picture = read_picture(path, **limit)
+            picture = read_picture(path, max_pixels)
             first = index == 0
             points = find_face(picture, path, tracker, face if first else 0, box if first else None).points
             views.append(View(picture.rgb, points, picture.alpha))

@@ -15,14 +15,23 @@ from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
 from gioconda.expression import lower_face, proportions, spread
-from gioconda.face import EYES, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Eye, Points, face_model
+from gioconda.face import (
+    EYES,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    Eye,
+    Points,
+    bounds,
+    eye_distance,
+    face_model,
+)
 from gioconda.geometry import Similarity, angles, rotation
 from gioconda.neutral import head_pose
 from gioconda.performance import Motion
 
 Array = NDArray[Any]
 
-MOST_YAW, MOST_PITCH, MOST_ROLL = 38.0, 24.0, 30.0
+MOST_YAW, MOST_PITCH, MOST_ROLL = 38.0, 24.0, 26.0
 """Degrees a picture can be turned from its own pose: beyond, it would have to show what was never painted."""
 MOST_PROFILE = 50.0
 """Degrees of yaw against the camera that a turn may lead to."""
@@ -30,8 +39,10 @@ HIDDEN = 0.5
 """Degrees of turning to the camera that are lost for each degree the head is painted away from it."""
 LEAST_YAW = 12.0
 """Degrees that any head may turn either way."""
-MOST_SHIFT, MOST_GROWTH = 0.6, 0.15
+MOST_SHIFT, MOST_GROWTH = 0.38, 0.15
 """Eye distances the head may move, and logarithm of how much nearer it may come."""
+ROOM, LEAST_ROOM = 0.9, 0.4
+"""Eye distances around the face that leave it free to tilt and move, and the share of that freedom nearer the edge."""
 MOST_GAZE = 0.28
 """Eye widths the irises may leave the place where they were painted."""
 EASED = 0.6
@@ -69,21 +80,26 @@ class Sitter:
     """The face in one picture, taken apart: where it is, how it is turned, and its relaxed shape.
 
     `pose` takes `shape`, (478, 3) in eye distances, to the picture's pixels; `scale` is per-landmark
-    room for movement against the canonical face (`expression.proportions`).
+    reach of movements against the canonical face (`expression.proportions`); `room`, 0.4 to 1, is how
+    freely the head may tilt and move before the picture's edge is in the way.
     """
 
     pose: Similarity
     angles: Array
     shape: Points
     scale: Points
+    room: float
 
     @staticmethod
-    def of(points: Points) -> Sitter:
-        """From tracked landmarks, (478, 3) in pixels."""
+    def of(points: Points, width: int, height: int) -> Sitter:
+        """From tracked landmarks, (478, 3) in pixels, in a picture of some size."""
         exact = points.astype(np.float64)
         pose = head_pose(face_model().shape, exact)
         shape = pose.undo(exact)
-        return Sitter(pose, angles(pose.rotation), shape, proportions(shape))
+        left, top, across, _ = bounds(points)
+        space = min(left, top, width - left - across) / float(eye_distance(exact))
+        room = float(np.clip(space / ROOM, LEAST_ROOM, 1.0))
+        return Sitter(pose, angles(pose.rotation), shape, proportions(shape), room)
 
 
 def retarget(sitter: Sitter, motion: Motion, gains: Gains, absolute: bool = False) -> Points:
@@ -122,12 +138,9 @@ def _turned(sitter: Sitter, motion: Motion, gain: float, absolute: bool) -> Simi
     # Turning to the camera shows more and more of a cheek that was hidden, turning away soon shows a profile.
     room = MOST_YAW - HIDDEN * abs(yaw) if yaw * turn[0] <= 0 else MOST_PROFILE - abs(yaw)
     room = float(np.clip(room, LEAST_YAW, MOST_YAW))
-    turn = soft_limit(turn, np.array([room, MOST_PITCH, MOST_ROLL]))
-    shift = soft_limit(motion.shift * gain, np.array([MOST_SHIFT, MOST_SHIFT, MOST_GROWTH]))
-    if not turn.any():
-        matrix = sitter.pose.rotation
-    else:
-        matrix = rotation(*(sitter.angles + turn))
+    turn = soft_limit(turn, np.array([room, MOST_PITCH, MOST_ROLL * sitter.room]))
+    shift = soft_limit(motion.shift * gain, np.array([MOST_SHIFT, MOST_SHIFT, MOST_GROWTH]) * sitter.room)
+    matrix = rotation(*(sitter.angles + turn)) if turn.any() else sitter.pose.rotation
     return replace(
         sitter.pose,
         scale=sitter.pose.scale * np.exp(shift[2]),

@@ -1,0 +1,1 @@
+"""Measuring how real a clip is: judges, measures, protocols, report."""

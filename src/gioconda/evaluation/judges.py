@@ -196,25 +196,18 @@ class EyeJudge:
         """Return iris and contrast of both eyes."""
         corners = [(face.points[a], face.points[b]) for a, b in EYE_CORNERS]
         frames = [_eye_frame(*pair) for pair in corners]
-        return JudgedEyes(
-            self._irises(rgb, frames), np.stack([self._contrast(rgb, frame) for frame in frames])
-        )
+        return JudgedEyes(self._irises(rgb, frames), np.stack([self._contrast(rgb, frame) for frame in frames]))
 
     def _irises(self, rgb: Picture, frames: list[Array]) -> Array:
         """Return the irises' middles (2, 2) in eye widths."""
         # The network looks at 1.4 x 1.2 eye widths, squeezed to 32 x 32, the nose always on the same side.
         views = [np.diag([side * 32 / 1.4, 32 / 1.2]) for side in (1.0, -1.0)]
-        crops = [
-            _cut(rgb, _placed(view @ frame, 16.0), (32, 32))
-            for view, frame in zip(views, frames, strict=True)
-        ]
+        crops = [_cut(rgb, _placed(view @ frame, 16.0), (32, 32)) for view, frame in zip(views, frames, strict=True)]
         maps, _ = self._network(np.concatenate([_normalised(crop) for crop in crops]))
         irises = []
         for (heat, down, across), view in zip(maps.astype(np.float64).reshape(2, 3, 64), views, strict=True):
             peak = int(heat.argmax())
-            found = np.array(
-                [peak % 8 * 4 + 4 * _logit(across[peak]), peak // 8 * 4 + 4 * _logit(down[peak])]
-            )
+            found = np.array([peak % 8 * 4 + 4 * _logit(across[peak]), peak // 8 * 4 + 4 * _logit(down[peak])])
             irises.append((found - 16) / np.diag(view))
         return np.stack(irises)
 
@@ -314,9 +307,7 @@ def judge_frames(frames: Iterable[tuple[float, Picture]], judges: Judges) -> Sig
             contrasts.append(np.full((2, EyeJudge.rows), np.nan))
             continue
         pose, eyes = judges.pose(rgb, face), judges.eyes(rgb, face)
-        rows.append(
-            np.array([pose.yaw, pose.pitch, pose.roll, mouth_opening(face.points), *eyes.iris.ravel()])
-        )
+        rows.append(np.array([pose.yaw, pose.pitch, pose.roll, mouth_opening(face.points), *eyes.iris.ravel()]))
         points.append(face.points)
         contrasts.append(eyes.contrast)
     table = np.reshape(rows, (len(times), 8))
@@ -403,9 +394,7 @@ class _Network:
             raise UsageError(f"{path} does not exist; the folder of measuring networks must hold {name}.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session: Any = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._input: str = self._session.get_inputs()[0].name
 
     def __call__(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
@@ -487,9 +476,7 @@ def _cut(rgb: Picture, to_crop: Array, size: tuple[int, int]) -> Picture:
     step = np.array([(x1 - x0) / part.shape[1], (y1 - y0) / part.shape[0]])
     from_part = np.column_stack([np.diag(step), step / 2 - 0.5 + (x0, y0)])
     matrix = to_crop @ np.vstack([from_part, [0, 0, 1]])
-    crop: Picture = cv2.warpAffine(
-        part, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    crop: Picture = cv2.warpAffine(part, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return crop
 
 

@@ -63,9 +63,20 @@ def check_output(path: str | Path) -> None:
 
     Raises OutputError: unknown ending, missing or unwritable folder, a folder that is not empty.
     """
+    try:
+        _check_target(path)
+    except (OSError, ValueError) as error:  # a name too long, a null character
+        raise OutputError(f"{path} cannot be written: {error}; choose another name.") from None
+
+
+def _check_target(path: str | Path) -> None:
     target = Path(path)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        target.lstat()  # for what no file can be called
     if not _is_folder(path):
         _recipe(target)
+    elif target.name in ("", ".."):
+        raise OutputError(f"{target} cannot be written as a whole; give a new folder inside it.")
     elif target.exists() and not target.is_dir():
         raise OutputError(f"{target} is a file; for numbered PNG pictures give a new folder.")
     elif target.exists() and any(target.iterdir()):
@@ -98,7 +109,7 @@ class ClipWriter:
         self, path: str | Path, width: int, height: int, fps: Fraction | float, sound: Sound | None = None
     ) -> None:
         check_output(path)
-        if width < 1 or height < 1 or not 0 < fps <= 1000:
+        if width < 1 or height < 1 or not 0.01 <= fps <= 1000:
             raise ValueError(f"no clip can be {width} x {height} pixels at {fps} frames per second")
         self.path = Path(path)
         self.width = width
@@ -315,9 +326,7 @@ def _video_painter() -> Painter:
             rgb = _on_paper(rgb, alpha)
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
-            rgb = np.asarray(
-                cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8
-            )
+            rgb = np.asarray(cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
         return reformatter.reformat(
             av.VideoFrame.from_numpy_buffer(rgb, "rgb24"),
             format="yuv420p",
@@ -407,9 +416,7 @@ def _dithered(rgb: Bytes) -> Bytes:
 
 def _palette(rgb: Bytes) -> Image.Image:
     """A palette of 255 colours that suit the picture, the last one repeated to fill all 256 places."""
-    quantized = Image.fromarray(rgb).quantize(
-        _TRANSPARENT, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-    )
+    quantized = Image.fromarray(rgb).quantize(_TRANSPARENT, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     colours = np.array(quantized.getpalette(), np.uint8).reshape(-1, 3)[:_TRANSPARENT]
     filler = np.repeat(colours[-1:], 256 - len(colours), axis=0)
     palette = Image.new("P", (1, 1))
@@ -645,9 +652,7 @@ _RECIPES = {
     ".webm": _Recipe(
         "webm", "libvpx-vp9", _video_painter, _VP9, {}, "libopus", ("opus", "libopus"), video_colours=True
     ),
-    ".webp": _Recipe(
-        "webp", "libwebp_anim", _bgra_painter, {"quality": "85", "compression_level": "1"}, {"loop": "0"}
-    ),
+    ".webp": _Recipe("webp", "libwebp_anim", _bgra_painter, {"quality": "85", "compression_level": "1"}, {"loop": "0"}),
     # GIF counts in hundredths of a second, and browsers slow frames of less than two down to ten
     ".gif": _Recipe(
         "gif", "gif", _palette_painter, {}, {"loop": "0"}, clock=100, shortest_frame=2, longest_side=65_535

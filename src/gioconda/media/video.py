@@ -151,8 +151,7 @@ def probe_video(path: str | Path) -> VideoFacts:
         first = next(_decoded(container, stream), None)
         if first is None:
             raise VideoError(
-                f"{path} has no frame that can be decoded: it is damaged or cut short; "
-                "copy or download it again."
+                f"{path} has no frame that can be decoded: it is damaged or cut short; copy or download it again."
             )
         size = _Upright.of(first).size(*_square(first.width, first.height, stream))
         rate = _average_rate(stream)
@@ -239,9 +238,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     if stream.codec_context is None:
         raise VideoError(f"{path} is coded in a way that is not known here; convert it to MP4 with H.264.")
     if stream.width * stream.height > _MAX_PIXELS:
-        raise VideoError(
-            f"{path} is {stream.width} x {stream.height} pixels, too large; scale it below 8192 x 8192."
-        )
+        raise VideoError(f"{path} is {stream.width} x {stream.height} pixels, too large; scale it below 8192 x 8192.")
     stream.thread_type = "AUTO"
     return stream
 
@@ -362,9 +359,7 @@ def _deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 def _deinterlacer(frame: av.VideoFrame) -> av.filter.Graph:
     graph = av.filter.Graph()
     graph.link_nodes(
-        graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-        ),
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
         graph.add("bwdif", "mode=send_frame:deint=interlaced"),
         graph.add("buffersink"),
     ).configure()
@@ -407,9 +402,7 @@ def _converted(
     return np.ascontiguousarray(converted.to_ndarray())
 
 
-def _tone_mapped(
-    reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, transfer: int
-) -> Rgb:
+def _tone_mapped(reformatter: VideoReformatter, frame: av.VideoFrame, width: int, height: int, transfer: int) -> Rgb:
     """High dynamic range as sRGB: reference white near white, what is brighter rolled off softly."""
     code = _converted(reformatter, frame, width, height, "rgb48le")
     light = _light_of_code(transfer)[code]
@@ -437,9 +430,7 @@ def _light_of_code(transfer: int) -> NDArray[np.float32]:
     code = np.linspace(0.0, 1.0, 65536)
     if transfer == _PQ:
         root = code ** (1 / 78.84375)
-        nits = 1e4 * (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (
-            1 / 0.1593017578125
-        )
+        nits = 1e4 * (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
         return np.asarray(nits / 203.0, np.float32)
     scene = np.where(code <= 0.5, code**2 / 3, (np.exp((code - 0.55991073) / 0.17883277) + 0.28466892) / 12)
     return np.asarray(scene, np.float32)

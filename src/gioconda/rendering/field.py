@@ -40,6 +40,9 @@ FADED = {"top": 3.0, "side": 2.9, "bottom": 2.6}
 LEAST_FACING = 0.12
 """Cosine between the line of sight and a triangle's normal below which the picture shows nothing of it."""
 
+INTO_VIEW = 0.25
+"""Gain of that cosine over which hidden skin goes from where it is to the skin it must be made from."""
+
 
 @dataclass(frozen=True)
 class Fading:
@@ -57,6 +60,7 @@ class Fading:
         outline = points[list(OVAL), :2]
         low, high = outline.min(axis=0), outline.max(axis=0)
         middle, half = (low + high) / 2, (high - low) / 2
+        cell = max(width, height) / GRID / half.min()
         across, down = (x - middle[0]) / half[0], (y - middle[1]) / half[1]
         radius = np.hypot(across, down)
         vertical = np.abs(down) / np.maximum(radius, 1e-6)
@@ -65,36 +69,60 @@ class Fading:
             kept["side"] + vertical**2 * (np.where(ends == "top", kept["top"], kept["bottom"]) - kept["side"])
             for kept in (HELD, FADED)
         )
+        # The picture's edge stands still: where it is near, the fading ends there and begins the sooner.
+        edges = np.array([[0.5, 0.5], [width - 1.5, height - 1.5]]) - middle
+        to_edge = np.minimum(
+            np.where(x > middle[0], edges[1, 0], edges[0, 0]) / _nonzero(x - middle[0]),
+            np.where(y > middle[1], edges[1, 1], edges[0, 1]) / _nonzero(y - middle[1]),
+        )
+        outer = np.maximum(np.minimum(outer, radius * to_edge - 1.5 * cell), 1.0 + cell)
+        inner = np.minimum(inner, 1.0 + 0.45 * (outer - 1.0))
         fade = 1 - _smooth((radius - inner) / (outer - inner))
-        # The region's edge stands still: fade towards it over a good part of the way from the face.
-        to_edge = np.minimum.reduce([x, y, width - 1 - x, height - 1 - y]) - 0.5 * max(width, height) / GRID
-        room = 0.45 * max(half)
-        return Fading(fade * _smooth(to_edge / room), x, y)
+        fade[[0, -1], :] = fade[:, [0, -1]] = 0
+        return Fading(fade, x, y)
 
 
-def shown_places(points: Points) -> Array:
-    """Where to take each landmark's colour from, (478, 2): its own place, or for one that the head hides, the
-    nearest the picture shows, so that a far cheek that turns into view is the visible cheek stretched.
-
-    `points` are the landmarks of the picture, (478, 3).
-    """
-    triangles = _triangles()
+def _facing(points: Array, triangles: Array) -> Array:
+    """Cosine between each triangle's normal and the line of sight, (n,): 1 seen flat on, below 0 from behind."""
     corners = points[triangles].astype(np.float64)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    facing = normal[:, 2] > LEAST_FACING * np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
-    seen = np.zeros(len(points), bool)
-    seen[triangles[facing]] = True
-    seen[SKIN:] = True
-    places = points[:, :2].copy()
-    if seen.all() or not seen[:SKIN].any():
+    return normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
+
+
+class HiddenSkin:
+    """Landmarks that the head hides in the picture, and where to take their colour from once they turn into view.
+
+    A far cheek that comes into view is the visible cheek stretched: its landmarks sample the nearest
+    skin that the picture shows.
+    """
+
+    def __init__(self, source: Points) -> None:
+        """`source` are the picture's landmarks, (478, 3)."""
+        triangles = _triangles()
+        facing = _facing(source, triangles)
+        seen = np.zeros(len(source), bool)
+        seen[triangles[facing > LEAST_FACING]] = True
+        seen[SKIN:] = True
+        self._source = source[:, :2]
+        self._hidden = np.flatnonzero(~seen)
+        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+        graph = np.zeros((len(source), len(source)))
+        graph[edges[:, 0], edges[:, 1]] = graph[edges[:, 1], edges[:, 0]] = 1
+        among = np.diag(graph[self._hidden].sum(axis=1)) - graph[np.ix_(self._hidden, self._hidden)]
+        shown = np.linalg.solve(among, graph[np.ix_(self._hidden, np.flatnonzero(seen))] @ source[seen, :2])
+        self._shift = shown - source[self._hidden, :2]
+        touches = (triangles[None] == self._hidden[:, None, None]).any(axis=2)
+        self._nearby = triangles[touches.any(axis=0)]
+        self._mean = touches[:, touches.any(axis=0)] / np.maximum(touches.sum(axis=1, keepdims=True), 1)
+        self._rest = self._mean @ _facing(source, self._nearby)
+
+    def places(self, target: Points) -> Array:
+        """Where each landmark's colour comes from, (478, 2), for landmarks at `target`, (478, 3)."""
+        places = self._source.astype(np.float64)
+        if len(self._hidden):
+            turned = self._mean @ _facing(target, self._nearby) - self._rest
+            places[self._hidden] += _smooth(turned / INTO_VIEW)[:, None] * self._shift
         return places
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    graph = np.zeros((len(points), len(points)))
-    graph[edges[:, 0], edges[:, 1]] = graph[edges[:, 1], edges[:, 0]] = 1
-    hidden = np.flatnonzero(~seen)
-    among = np.diag(graph[hidden].sum(axis=1)) - graph[np.ix_(hidden, hidden)]
-    places[hidden] = np.linalg.solve(among, graph[np.ix_(hidden, np.flatnonzero(seen))] @ places[seen])
-    return places
 
 
 class Field:
@@ -104,7 +132,7 @@ class Field:
         """`source` are the picture's landmarks, (478, 3), in pixels of the region."""
         self._size = width, height
         self._head, self._source = head, source
-        self._places = shown_places(source)
+        self._skin = HiddenSkin(source)
         self._fading = Fading.around(source, width, height)
         self._rest = self._silhouette(source)
 
@@ -120,7 +148,7 @@ class Field:
         """
         outside = _outside(self._rest, self._silhouette(target), self._fading)
         field = cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR)
-        return _with_face(field, _clear_of_eyes(self._places, self._source, target), target)
+        return _with_face(field, _clear_of_eyes(self._skin.places(target), self._source, target), target)
 
 
 def _clear_of_eyes(places: Array, source: Points, target: Points) -> Array:
@@ -161,6 +189,10 @@ def _with_face(field: Array, places: Array, target: Points) -> Array:
     merged = outside + soft * (merged - outside)
     box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return field
+
+
+def _nonzero(values: Array) -> Array:
+    return np.where(np.abs(values) < 1e-6, 1e-6, values)
 
 
 def _smooth(t: Array) -> Array:
@@ -251,6 +283,7 @@ def _inside(places: Array, target: Points, drawn: Array, size: tuple[int, int]) 
     plane = table[label]
     y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
     field = plane[..., :2] + plane[..., 2:4] * x[..., None] + plane[..., 4:] * y[..., None]
-    # A triangle seen edge-on extrapolates wildly at the pixels its drawing rounds to: no point moves further than its corners.
+    # A triangle seen edge-on extrapolates wildly at the pixels its drawing rounds to: none moves further
+    # than its corners.
     most = np.abs(moved).max() + 1
     return np.clip(field, -most, most), (label > 0).astype(np.uint8)

@@ -41,7 +41,7 @@ class FlowRenderer:
         self._field = Field(self._source, head, width, height)
         columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         self._grid = np.dstack([columns, rows])
-        self._plates = (
+        self._plates: tuple[EyePlate | MouthPlate, ...] = (
             *(EyePlate(self._rgb, self._source, side, head) for side in (0, 1)),
             MouthPlate(self._rgb, self._source, head),
         )
@@ -50,14 +50,16 @@ class FlowRenderer:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
         moved = target.astype(np.float32) - self._corner
         came_from = self._field(moved) + self._grid
-        rgb = cv2.remap(self._rgb, came_from, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        rgb = _taken(self._rgb, came_from, cv2.INTER_CUBIC)
         for plate in self._plates:
             plate.draw(rgb, moved)
-        alpha = None
-        if self._alpha is not None:
-            alpha = cv2.remap(self._alpha, came_from, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = None if self._alpha is None else _taken(self._alpha, came_from, cv2.INTER_LINEAR)
         left, top = int(self._corner[0]), int(self._corner[1])
         return Patch(left, top, rgb, None, alpha)
+
+
+def _taken(picture: Array, came_from: Array, method: int) -> Array:
+    return cv2.remap(picture, came_from[..., 0], came_from[..., 1], method, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _region(view: View) -> tuple[int, int, int, int]:

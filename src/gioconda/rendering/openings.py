@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from gioconda.face import (
     EYES,
     LIPS,
-    Eye,
     LIPS_INNER_LOWER,
     LIPS_INNER_UPPER,
     MOUTH_OUTLINE,
+    Eye,
     Points,
     eye_distance,
 )

@@ -96,8 +96,7 @@ def _run(mesh: Any, rgb: Rgb, part: Box) -> list[Face]:
     found = mesh.process(_shrunk(rgb, WINDOW_PIXELS)).multi_face_landmarks or []
     size, corner = (part.width, part.height, part.width), (part.x, part.y, 0.0)
     return [
-        Face((np.array([(p.x, p.y, p.z) for p in face.landmark]) * size + corner).astype(np.float32))
-        for face in found
+        Face((np.array([(p.x, p.y, p.z) for p in face.landmark]) * size + corner).astype(np.float32)) for face in found
     ]
 
 
@@ -252,6 +251,8 @@ class FaceMeshFollower:
         self._settled = False
         with _silenced():
             self._mesh.reset()
+            # The networks start up in threads of their own; this waits for them, and for what they log.
+            self._mesh.process(np.zeros((64, 64, 3), np.uint8))
 
     def _drifted(self, face: Face) -> bool:
         assert self._window is not None

@@ -1,0 +1,1 @@
+"""Built-in performances, one `.motion` file each."""

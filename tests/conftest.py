@@ -1,0 +1,87 @@
+"""Small real media, made once a session with the product itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from makers import acting, beep, film, noise
+
+from gioconda import Performance, Portrait, animate
+from gioconda.errors import MissingExtraError
+from gioconda.media.pictures import write_png
+
+settings.register_profile("gioconda", deadline=None, max_examples=40)
+settings.load_profile("gioconda")
+
+BEEP = 0.6
+"""Second of the driver at which the beep begins."""
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what the session's fixtures make."""
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Portrait:
+    """A photograph of a person, 256 pixels a side."""
+    from gioconda.demo import demo_portrait
+
+    try:
+        return demo_portrait().framed(size=256)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def picture(media: Path, portrait: Portrait) -> Path:
+    """That photograph in a file."""
+    path = media / "portrait.png"
+    write_png(path, portrait.views[0].rgb)
+    return path
+
+
+@pytest.fixture(scope="session")
+def driver(media: Path, portrait: Portrait) -> Path:
+    """A video, 1.5 seconds, of the person making the movements of `acting`, with a beep."""
+    sound = beep(media / "beep.wav", 1.5, BEEP)
+    return animate(portrait, acting()).save(media / "driver.mp4", sound=sound)
+
+
+@pytest.fixture(scope="session")
+def captured(driver: Path) -> Performance:
+    """The performance recorded from that video."""
+    return Performance.from_video(driver)
+
+
+@pytest.fixture(scope="session")
+def motion_file(media: Path, captured: Performance) -> Path:
+    """That performance in a file."""
+    path = media / "driver.motion"
+    captured.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def faceless_video(media: Path) -> Path:
+    """A video of noise."""
+    return film(media / "noise.mp4", noise(6))
+
+
+@pytest.fixture(scope="session")
+def faceless_picture(media: Path) -> Path:
+    """A picture of noise."""
+    path = media / "noise.png"
+    write_png(path, next(noise(1)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def text_video(media: Path) -> Path:
+    """A text with the name of a video."""
+    path = media / "text.mp4"
+    path.write_text("This is not a video.\n" * 40)
+    return path
