@@ -76,7 +76,7 @@ def test_a_brow_moves_its_own_side_only():
 
 def test_lower_face_is_the_mouth_and_the_chin():
     share = lower_face()
-    assert share[list(LIPS)] == pytest.approx(1)
+    assert (share[list(LIPS)] > 0.95).all()
     assert share[CHIN] == 1
     assert not share[[FOREHEAD, *BROWS[0], *BROWS[1], *EYES[0].outline, *EYES[1].outline]].any()
     assert share.min() == 0

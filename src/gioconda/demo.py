@@ -30,7 +30,7 @@ def demo_portrait() -> Portrait:
         raise MissingExtraError(
             "the demo's portrait comes with scikit-image, which is not installed: pip install 'gioconda[demo]'"
         ) from error
-    rgb = np.ascontiguousarray(astronaut()[:340, 40:380])
+    rgb = np.ascontiguousarray(astronaut()[:256, 96:352])
     rgb = np.asarray(cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
     return Portrait((View(rgb, default_tracker().find(rgb).faces[0].points),))
 

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata, util
 from pathlib import Path
 
@@ -32,6 +33,7 @@ PACKAGES = {
     "safetensors": ".motion files",
     "tqdm": "progress bars",
 }
+ENCODERS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".webp": "libwebp_anim", ".gif": "gif", ".apng": "apng"}
 EXTRAS = {"skimage": ("demo", "the built-in portrait of 'gioconda demo'")}
 
 
@@ -44,14 +46,8 @@ def examine() -> Iterator[Finding]:
         except metadata.PackageNotFoundError:
             yield Finding("broken", name, f"not installed ({purpose}): pip install {name}")
     yield _tried("face tracker", _try_tracker)
-    for suffix, encoder in (
-        ("mp4", "libx264"),
-        ("webm", "libvpx-vp9"),
-        ("webp", "libwebp_anim"),
-        ("gif", "gif"),
-        ("apng", "apng"),
-    ):
-        yield _tried(f"writing .{suffix}", lambda encoder=encoder: _try_encoder(encoder))
+    for suffix, encoder in ENCODERS.items():
+        yield _tried(f"writing {suffix}", partial(_try_encoder, encoder))
     for module, (extra, purpose) in EXTRAS.items():
         if util.find_spec(module):
             yield Finding("ok", f"extra [{extra}]", f"installed ({purpose})")

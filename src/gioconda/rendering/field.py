@@ -184,7 +184,7 @@ def _with_face(field: Array, places: Array, target: Points) -> Array:
     outside = cv2.resize(box, size, interpolation=cv2.INTER_LINEAR)
     merged = np.where(mask[..., None] > 0, inside, outside)
     merged = cv2.blur(merged, (3, 3))
-    soft = cv2.erode(mask.astype(np.float32), np.ones((SEAM, SEAM), np.uint8), borderValue=0)
+    soft = cv2.erode(mask.astype(np.float32), np.ones((SEAM, SEAM), np.uint8), borderValue=(0.0,))
     soft = cv2.blur(soft, (SEAM, SEAM))[..., None]
     merged = outside + soft * (merged - outside)
     box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
