@@ -30,6 +30,8 @@ class Eye:
     lower: tuple[int, ...]
     crease: tuple[int, ...]
     """The fold above the upper lid, over its inner points: it follows the lid a little."""
+    hollow: tuple[int, ...]
+    """The hollow below the brow, over the same points."""
     iris: tuple[int, ...]
     """Centre first, then four points of the rim."""
 
@@ -49,12 +51,14 @@ EYES = (
         upper=(33, 246, 161, 160, 159, 158, 157, 173, 133),
         lower=(33, 7, 163, 144, 145, 153, 154, 155, 133),
         crease=(247, 30, 29, 27, 28, 56, 190),
+        hollow=(113, 225, 224, 223, 222, 221, 189),
         iris=(468, 469, 470, 471, 472),
     ),
     Eye(
         upper=(362, 398, 384, 385, 386, 387, 388, 466, 263),
         lower=(362, 382, 381, 380, 374, 373, 390, 249, 263),
         crease=(414, 286, 258, 257, 259, 260, 467),
+        hollow=(413, 441, 442, 443, 444, 445, 342),
         iris=(473, 474, 475, 476, 477),
     ),
 )

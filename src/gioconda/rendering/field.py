@@ -15,33 +15,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.expression import SKIN
-from gioconda.face import EYES, OVAL, Points, face_model
+from gioconda.face import OVAL, Points
 from gioconda.rendering.head import Head
+from gioconda.rendering.mesh import FaceMesh
+from gioconda.rendering.silhouette import Silhouette
 
 Array = NDArray[Any]
 
 MESH_PIXELS = 288
 """Longest side at which the triangles are drawn; a displacement needs no more, whatever the picture's size."""
-RAYS = 40
-"""Points of the face's outline as it is seen."""
 SEAM = 9
 """Width, at the size of that drawing, over which face and surroundings give way to each other."""
-UPPER_RIM, LOWER_RIM = 0.15, 0.22
-"""Share of the eye's opening by which a shut lid's skin begins outside it."""
 GRID = 44
 """Cells a side in which the fading outside the face is computed."""
 HELD = {"top": 1.75, "side": 1.35, "bottom": 1.15}
 """How far the head goes along undiminished, in half sizes of the face from its middle: hair, ears, neck."""
 FADED = {"top": 3.0, "side": 2.9, "bottom": 2.6}
 """Where nothing moves any more, likewise."""
-
-
-LEAST_FACING = 0.12
-"""Cosine between the line of sight and a triangle's normal below which the picture shows nothing of it."""
-
-INTO_VIEW = 0.25
-"""Gain of that cosine over which hidden skin goes from where it is to the skin it must be made from."""
 
 
 @dataclass(frozen=True)
@@ -82,57 +72,14 @@ class Fading:
         return Fading(fade, x, y)
 
 
-def _facing(points: Array, triangles: Array) -> Array:
-    """Cosine between each triangle's normal and the line of sight, (n,): 1 seen flat on, below 0 from behind."""
-    corners = points[triangles].astype(np.float64)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-9)
-
-
-class HiddenSkin:
-    """Landmarks that the head hides in the picture, and where to take their colour from once they turn into view.
-
-    A far cheek that comes into view is the visible cheek stretched: its landmarks sample the nearest
-    skin that the picture shows.
-    """
-
-    def __init__(self, source: Points) -> None:
-        """`source` are the picture's landmarks, (478, 3)."""
-        triangles = _triangles()
-        facing = _facing(source, triangles)
-        seen = np.zeros(len(source), bool)
-        seen[triangles[facing > LEAST_FACING]] = True
-        seen[SKIN:] = True
-        self._source = source[:, :2]
-        self._hidden = np.flatnonzero(~seen)
-        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-        graph = np.zeros((len(source), len(source)))
-        graph[edges[:, 0], edges[:, 1]] = graph[edges[:, 1], edges[:, 0]] = 1
-        among = np.diag(graph[self._hidden].sum(axis=1)) - graph[np.ix_(self._hidden, self._hidden)]
-        shown = np.linalg.solve(among, graph[np.ix_(self._hidden, np.flatnonzero(seen))] @ source[seen, :2])
-        self._shift = shown - source[self._hidden, :2]
-        touches = (triangles[None] == self._hidden[:, None, None]).any(axis=2)
-        self._nearby = triangles[touches.any(axis=0)]
-        self._mean = touches[:, touches.any(axis=0)] / np.maximum(touches.sum(axis=1, keepdims=True), 1)
-        self._rest = self._mean @ _facing(source, self._nearby)
-
-    def places(self, target: Points) -> Array:
-        """Where each landmark's colour comes from, (478, 2), for landmarks at `target`, (478, 3)."""
-        places = self._source.astype(np.float64)
-        if len(self._hidden):
-            turned = self._mean @ _facing(target, self._nearby) - self._rest
-            places[self._hidden] += _smooth(turned / INTO_VIEW)[:, None] * self._shift
-        return places
-
-
 class Field:
     """Backward displacement in a region of the picture, for one face at rest."""
 
     def __init__(self, source: Points, head: Head, width: int, height: int) -> None:
         """`source` are the picture's landmarks, (478, 3), in pixels of the region."""
         self._size = width, height
-        self._head, self._source = head, source
-        self._skin = HiddenSkin(source)
+        self._head = head
+        self._mesh = FaceMesh(source)
         self._fading = Fading.around(source, width, height)
         self._rest = self._silhouette(source)
 
@@ -148,26 +95,10 @@ class Field:
         """
         outside = _outside(self._rest, self._silhouette(target), self._fading)
         field = cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR)
-        return _with_face(field, _clear_of_eyes(self._skin.places(target), self._source, target), target)
+        return _with_face(field, self._mesh, target)
 
 
-def _clear_of_eyes(places: Array, source: Points, target: Points) -> Array:
-    """The same places, but closing lids take their skin from a little outside the painted opening.
-
-    Landmarks of lids lie on the eye's white as often as on the lid; a shut eye would show it as a line.
-    """
-    cleared = places.copy()
-    for eye in EYES:
-        upper, lower = list(eye.upper), list(eye.lower)
-        gaps = places[lower] - places[upper]
-        painted, now = (np.linalg.norm(p[lower, :2] - p[upper, :2], axis=1).mean() for p in (source, target))
-        closing = float(np.clip(1 - now / max(painted, 1e-6), 0, 1))
-        cleared[upper] -= UPPER_RIM * closing * gaps
-        cleared[lower] += LOWER_RIM * closing * gaps
-    return cleared
-
-
-def _with_face(field: Array, places: Array, target: Points) -> Array:
+def _with_face(field: Array, mesh: FaceMesh, target: Points) -> Array:
     """Put the movement of the face's triangles into a field that already holds that of its surroundings."""
     height, width = field.shape[:2]
     outline = target[list(OVAL), :2]
@@ -179,8 +110,9 @@ def _with_face(field: Array, places: Array, target: Points) -> Array:
     scale = min(1.0, MESH_PIXELS / max(box.shape[:2]))
     size = max(2, round(box.shape[1] * scale)), max(2, round(box.shape[0] * scale))
     ratio = np.array([size[0] / box.shape[1], size[1] / box.shape[0]])
-    corner = np.array([left, top])
-    inside, mask = _inside(places, target, (target[:, :2] - corner + 0.5) * ratio - 0.5, size)
+    # Pixel centres lie at whole numbers in both.
+    offset = (0.5 - np.array([left, top])) * ratio - 0.5
+    inside, mask = mesh.draw(target, (ratio, offset), size)
     outside = cv2.resize(box, size, interpolation=cv2.INTER_LINEAR)
     merged = np.where(mask[..., None] > 0, inside, outside)
     merged = cv2.blur(merged, (3, 3))
@@ -198,33 +130,6 @@ def _nonzero(values: Array) -> Array:
 def _smooth(t: Array) -> Array:
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
-
-
-@dataclass(frozen=True)
-class Silhouette:
-    """The outline of the face as it is seen, star-shaped about the middle of the head.
-
-    Landmarks that the head hides lie inside it; so it is found anew for each frame, and its points
-    correspond from frame to frame by their direction from the middle, the head's tilt taken off.
-    """
-
-    polygon: Array  # (RAYS, 2) pixels
-
-    @staticmethod
-    def of(points: Points, middle: Array, tilt: float) -> Silhouette:
-        """Of landmarks, (478, 3), around a middle, (2,), for a head tilted by some radians."""
-        hull = cv2.convexHull(points[:SKIN, :2].astype(np.float32))[:, 0] - middle
-        following = np.roll(hull, -1, axis=0)
-        directions = np.arange(RAYS) * (2 * np.pi / RAYS) + tilt
-        ray = np.stack([np.cos(directions), np.sin(directions)], axis=1)[:, None]
-        side = following - hull
-        # Where each ray meets each side of the hull; the hull is convex and holds the middle, so it leaves it once.
-        across = ray[..., 0] * side[:, 1] - ray[..., 1] * side[:, 0]
-        reach = (hull[:, 0] * side[:, 1] - hull[:, 1] * side[:, 0]) / np.where(np.abs(across) < 1e-9, 1e-9, across)
-        at = (hull[:, 0] * ray[..., 1] - hull[:, 1] * ray[..., 0]) / np.where(np.abs(across) < 1e-9, 1e-9, across)
-        meets = (reach > 0) & (at >= -1e-4) & (at <= 1 + 1e-4)
-        length = np.where(meets, reach, 0).max(axis=1, keepdims=True)
-        return Silhouette((ray[:, 0] * length + middle).astype(np.float32))
 
 
 def _outside(rest: Silhouette, now: Silhouette, fading: Fading) -> Array:
@@ -248,42 +153,3 @@ def _outside(rest: Silhouette, now: Silhouette, fading: Fading) -> Array:
     field = np.zeros((GRID * GRID, 2), np.float32)
     field[moves] = (weight @ moved) * fading.share.ravel()[moves, None]
     return field.reshape(GRID, GRID, 2)
-
-
-def _triangles() -> Array:
-    model = face_model()
-    return np.concatenate([model.triangles, model.openings]).astype(int)
-
-
-def _inside(places: Array, target: Points, drawn: Array, size: tuple[int, int]) -> tuple[Array, Array]:
-    """Displacement of the triangles at the drawing's size, float32 (h, w, 2), and where they are, uint8 0 or 1.
-
-    `drawn` is the target in the drawing's pixels, (478, 2).
-    """
-    triangles = _triangles()
-    corners = drawn[triangles]
-    side_a, side_b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    area = side_a[:, 0] * side_b[:, 1] - side_a[:, 1] * side_b[:, 0]
-    facing = area > 1e-3
-    order = np.flatnonzero(facing)
-    order = order[np.argsort(-target[triangles[order], 2].mean(axis=1))]
-    label = np.zeros(size[::-1], np.int32)
-    fixed = np.round(corners * 16).astype(np.int32)
-    for index in order.tolist():
-        cv2.fillConvexPoly(label, fixed[index], index + 1, cv2.LINE_8, 4)
-    # Displacement is linear over each triangle: d = d0 + gx * x + gy * y
-    moved = (places - target[:, :2])[triangles]
-    step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
-    safe = np.where(facing, area, 1.0)[:, None]
-    gx = (step_a * side_b[:, 1:] - step_b * side_a[:, 1:]) / safe
-    gy = (step_b * side_a[:, :1] - step_a * side_b[:, :1]) / safe
-    d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
-    table = np.zeros((len(triangles) + 1, 6), np.float32)
-    table[1:] = np.concatenate([d0, gx, gy], axis=1)
-    plane = table[label]
-    y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
-    field = plane[..., :2] + plane[..., 2:4] * x[..., None] + plane[..., 4:] * y[..., None]
-    # A triangle seen edge-on extrapolates wildly at the pixels its drawing rounds to: none moves further
-    # than its corners.
-    most = np.abs(moved).max() + 1
-    return np.clip(field, -most, most), (label > 0).astype(np.uint8)

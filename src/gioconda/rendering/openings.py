@@ -49,7 +49,7 @@ def _polygon_mask(polygon: Array, left: int, top: int, width: int, height: int) 
     """Coverage of a polygon, float32 (height, width), 0 to 1, edges smooth."""
     mask = np.zeros((height, width), np.uint8)
     fixed = np.round((polygon - (left, top)) * 16).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, 4)
+    cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, 4)
     return mask.astype(np.float32) / 255
 
 
@@ -63,7 +63,7 @@ def _bounding(polygon: Array, margin: Array, width: int, height: int) -> tuple[i
 def _grown(rgb: Array, known: Array) -> Array:
     """Fill the unknown smoothly from the known (uint8 mask 0 or 1): a pyramid of weighted means."""
     weight = known.astype(np.float32)
-    levels = [(rgb.astype(np.float32) * weight[..., None], weight)]
+    levels: list[tuple[Array, Array]] = [(rgb.astype(np.float32) * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 1:
         colour, share = levels[-1]
         size = (share.shape[1] + 1) // 2, (share.shape[0] + 1) // 2
@@ -101,6 +101,8 @@ class EyePlate:
         self._whole = _Sheet(whole, left, top)
         self._exact = _Sheet(np.where(shown[..., None] > 0, picture, whole), left, top)
         self._gap = _lid_gap(source, self._eye)
+        self._lashes = _lash_colour(rgb, source, self._eye)
+        self._stroke = LASH_WIDTH * float(eye_distance(source))
 
     def _unlidded(self, picture: Rgb, shown: Array, left: int, top: int) -> Rgb:
         """The eyeball as if the lids were away: the iris made whole by its own rings, the white grown."""
@@ -151,6 +153,43 @@ class EyePlate:
         if change > 0:
             colours += change * (self._whole.sample(in_x, in_y) - colours)
         _blend(rgb[top:bottom, left:right], colours, mask)
+        self._draw_lashes(rgb, target)
+
+    def _draw_lashes(self, rgb: Rgb, target: Points) -> None:
+        """The line in which shut lids meet: as dark as the picture's own lashes, over whatever shines through."""
+        open_share = _lid_gap(target, self._eye) / max(self._gap, 1e-6)
+        share = LASH_SHARE * float(_step(np.array((0.5 - open_share) / 0.4)))
+        if share == 0:
+            return
+        upper, lower = (target[list(lid), :2] for lid in (self._eye.upper, self._eye.lower))
+        line = (upper + lower) / 2
+        left, top, right, bottom = _bounding(line, np.array([2, 2]) * self._stroke + 2, *rgb.shape[1::-1])
+        if right - left < 2 or bottom - top < 2:
+            return
+        # Thin towards the corners: the stroke is the lens between two arcs.
+        thin = np.sin(np.linspace(0, np.pi, len(line)))[:, None] * (0.0, self._stroke / 2)
+        lens = np.concatenate([line - thin, (line + thin)[::-1]])
+        mask = _polygon_mask(lens, left, top, right - left, bottom - top)
+        size = 2 * max(1, round(self._stroke / 3)) + 1
+        mask = cv2.GaussianBlur(mask, (size, size), 0) * share
+        _blend(rgb[top:bottom, left:right], np.broadcast_to(self._lashes, (*mask.shape, 3)), mask)
+
+
+LASH_WIDTH = 0.045
+"""Width of the line of shut lashes in its middle, in eye distances."""
+LASH_SHARE = 0.85
+"""How much of what is under that line it covers."""
+
+
+def _lash_colour(rgb: Rgb, source: Points, eye: Eye) -> Array:
+    """The dark of the upper lid's edge in the picture, float RGB."""
+    at = np.rint(source[list(eye.upper[2:-2]), :2]).astype(int)
+    reach = max(1, round(0.02 * float(eye_distance(source))))
+    height, width = rgb.shape[:2]
+    strips = [rgb[max(y - reach, 0) : y + reach + 1, max(min(x, width - 1), 0)] for x, y in at if 0 <= y < height]
+    edge = np.concatenate(strips) if strips else rgb.reshape(-1, 3)
+    luma = edge @ _LUMA
+    return edge[luma <= np.percentile(luma, 25)].mean(axis=0)
 
 
 def _lid_gap(points: Points, eye: Eye) -> float:
