@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from makers import acting, beep, film, noise
 
 from gioconda import Performance, Portrait, animate
 from gioconda.errors import MissingExtraError
 from gioconda.media.pictures import write_png
+from makers import acting, beep, film, noise
 
 settings.register_profile("gioconda", deadline=None, max_examples=40)
 settings.load_profile("gioconda")

@@ -46,8 +46,10 @@ def jaw(opening: float) -> np.ndarray:
     below = places[:, 1] - face_model().shape[list(MOUTH_OUTLINE), 1].mean()
     share = np.clip(below / 0.2, 0, 1) * np.clip(1 - places[:, 0] ** 2, 0, 1)
     lower = {*LIPS_INNER_LOWER[1:-1], *LIPS_OUTER_LOWER[1:-1]}
+    corner = face_model().shape[MOUTH_OUTLINE[10], 0]
     share[np.isin(numbers, LIPS)] = 0
-    share[np.isin(numbers, list(lower))] = 1
+    lip = np.isin(numbers, list(lower))
+    share[lip] = np.sqrt(np.clip(1 - (places[lip, 0] / corner) ** 2, 0, 1))
     offsets = np.zeros((CONTROL_COUNT, 3), np.float32)
     offsets[:, 1] = opening * share
     return offsets
@@ -97,7 +99,14 @@ def posed(
 ) -> Sitter:
     """A face of a shape, (478, 3) in eye distances, somewhere in a picture."""
     pose = Similarity(np.array(size), rotation(*angles), np.array([*at, 0.0]))
-    return Sitter(pose, np.asarray(angles, float), shape.astype(float), proportions(shape))
+    exact = shape.astype(float)
+    roomy = sitter_of(pose.apply(exact))
+    return replace(roomy, pose=pose, angles=np.asarray(angles, float), shape=exact, scale=proportions(shape))
+
+
+def sitter_of(points: Points) -> Sitter:
+    """The face of some landmarks, far from all edges of its picture."""
+    return replace(Sitter.of(points, 10**6, 10**6), room=1.0)
 
 
 def stretched(wide: float, high: float, deep: float) -> Points:
@@ -109,9 +118,7 @@ def stretched(wide: float, high: float, deep: float) -> Points:
 
 def performed(sitter: Sitter, performance: Performance) -> Points:
     """What a tracker that never errs sees when a face makes some movements: (frames, 478, 3) pixels."""
-    return np.stack(
-        [retarget(sitter, performance.at(time), Gains()).astype(np.float64) for time in performance.times]
-    )
+    return np.stack([retarget(sitter, performance.at(time), Gains()).astype(np.float64) for time in performance.times])
 
 
 def neutral_of(sitter: Sitter) -> Neutral:

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import acting, jaw, movement, performed, posed, stretched
 
 from gioconda import Gains
 from gioconda.capture import take_out_shape
 from gioconda.face import face_model
 from gioconda.neutral import estimate_neutral, eye_trust, lid_gaps, mouth_gap
 from gioconda.retarget import retarget
+from makers import acting, jaw, movement, performed, posed, stretched
 
 
 def frames(sitter, *motions):
@@ -16,10 +16,10 @@ def frames(sitter, *motions):
 
 
 def talking(opened_first, count=80):
-    """A driver who turns a little and whose mouth is open most of the time, from the first frame on."""
+    """A driver who turns a little and whose mouth is open two thirds of the time, from the first frame on."""
     share = np.arange(count) / count
     for t in share:
-        opening = opened_first if t < 0.5 else opened_first * np.abs(np.sin(16 * t))
+        opening = opened_first * (1 if t < 0.3 else max(np.sin(30 * t), 0))
         yield movement(angles=(4 * np.sin(9 * t), 0, 0), offsets=jaw(opening))
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from makers import jaw, motions, movement
 
 from gioconda import Motion
 from gioconda.smoothing import EASE_IN, EASE_OUT, HOLD, Continuity, OneEuroFilter, ease
+from makers import jaw, motions, movement
 
 FPS = 25
 LEFT = movement(angles=(-15, 0, 0), lids=(0.5, 0.5), offsets=jaw(0.3))

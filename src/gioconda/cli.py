@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gioconda import __version__
 from gioconda.errors import GiocondaError, UsageError
+from gioconda.media.pictures import MAX_PIXELS
 from gioconda.progress import bar
 
 if TYPE_CHECKING:
@@ -162,6 +163,50 @@ def _demo(options: argparse.Namespace) -> None:
         print(path)
 
 
+def _evaluate(options: argparse.Namespace) -> None:
+    from gioconda.evaluation import command, results, study
+
+    if options.study is not None:
+        count = study.write(options.study, options.out, options.seed)
+        print(f"{options.out}: {count} triplets; open it in a browser")
+        return
+    if options.models is None:
+        raise UsageError("--models is missing: the folder of the measuring networks")
+    run = command.evaluate(
+        options.out,
+        options.models,
+        track=options.track,
+        data=options.data,
+        portraits=options.portraits,
+        drivers=options.drivers,
+        labels=options.labels,
+        renderer_names=options.renderer,
+        views=options.views,
+        size=options.size,
+        seed=options.seed,
+        jobs=options.jobs,
+        command=results.command_line(),
+        progress=bar,
+    )
+    print(command.summary(options.out, options.track))
+    for failure in run.failed:
+        print(f"not measured: {failure.clip}: {failure.reason}")
+    for warning in run.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"{options.out}: report.html, results.json, results.md")
+
+
+def _score(options: argparse.Namespace) -> None:
+    from gioconda.evaluation import scoring
+
+    grades = scoring.score(options.clip, options.portrait, options.driver, options.models, options.start)
+    print(scoring.table(grades))
+    if options.out:
+        given = {name: str(getattr(options, name)) for name in ("clip", "portrait", "driver")}
+        scoring.write(options.out, grades, options.models, given)
+        print(options.out)
+
+
 def _doctor(options: argparse.Namespace) -> None:
     from gioconda.doctor import examine
 
@@ -252,8 +297,56 @@ def _parser() -> argparse.ArgumentParser:
     demo = verb("demo", _demo, "a built-in portrait under three built-in performances")
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="FOLDER", help="default: demo/")
 
+    _add_evaluation(verb)
+
     verb("doctor", _doctor, "what is installed, what runs where, what is missing and how to get it")
     return parser
+
+
+def _add_evaluation(verb: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    evaluate = verb("evaluate", _evaluate, "measure how real the clips are, and write a report")
+    evaluate.add_argument(
+        "data", nargs="?", type=Path, metavar="DATA", help="a dataset folder or a folder of videos (self)"
+    )
+    evaluate.add_argument("--out", type=Path, required=True, help="folder for the report; with --study the page")
+    evaluate.add_argument("--models", type=Path, metavar="DIR", help="folder of the measuring networks")
+    evaluate.add_argument(
+        "--track",
+        choices=("self", "cross"),
+        default="self",
+        help="self: remake true frames; cross: anyone drives anyone (default: self)",
+    )
+    evaluate.add_argument(
+        "--views", type=int, nargs="+", default=[1], metavar="K", help="pictures of each person (default: 1)"
+    )
+    evaluate.add_argument(
+        "--renderer", nargs="+", default=["flow"], metavar="NAME", help="measured beside 'still' (default: flow)"
+    )
+    evaluate.add_argument("--portraits", type=Path, metavar="DIR", help="folder of pictures (cross)")
+    evaluate.add_argument("--drivers", type=Path, metavar="DIR", help="folder of videos (cross)")
+    evaluate.add_argument(
+        "--labels", type=Path, metavar="FILE", help="what the portraits are (default: portraits.jsonl beside them)"
+    )
+    size = evaluate.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick", dest="size", action="store_const", const="quick", default="default", help="under 2 minutes"
+    )
+    size.add_argument("--full", dest="size", action="store_const", const="full", help="everything, however long")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the intervals and of the study (default: 0)")
+    evaluate.add_argument("--jobs", type=int, default=2, metavar="N", help="clips at a time (default: 2)")
+    evaluate.add_argument(
+        "--study", type=Path, metavar="REPORT", help="make a page that asks people, from a folder of results"
+    )
+
+    score = verb("score", _score, "grade one clip")
+    score.add_argument("clip", type=Path)
+    score.add_argument("--portrait", type=Path, required=True, help="the picture it was made from")
+    score.add_argument("--driver", type=Path, required=True, help="the video that drove it")
+    score.add_argument("--models", type=Path, required=True, metavar="DIR", help="folder of the measuring networks")
+    score.add_argument(
+        "--start", type=float, default=0.0, metavar="SECONDS", help="second of the driver at which the clip begins"
+    )
+    score.add_argument("--out", type=Path, metavar="FILE.json", help="write the grades there too")
 
 
 def _add_pictures(verb: argparse.ArgumentParser) -> None:
@@ -277,7 +370,11 @@ def _add_pictures(verb: argparse.ArgumentParser) -> None:
 
 def _add_max_pixels(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--max-pixels", type=int, metavar="N", help="read pictures of up to N pixels (default: 100 million)"
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="read pictures of up to N pixels (default: 100 million)",
     )
 
 

@@ -46,7 +46,7 @@ def pooled(values: Sequence[float], weights: Sequence[float], pool: Pool, seed: 
 
 
 def over_sets(compute: Callable[[npt.NDArray[np.intp]], float], n: int, seed: int, draws: int = 60) -> Estimate:
-    """Return a figure that is computed over all of n clips together, with its bootstrap interval.
+    """Return a distance that is computed over all of n clips together, with its bootstrap interval.
 
     ``compute`` is given the numbers of the clips, some of them repeatedly. Repeated clips hold less variety than
     as many different ones, which shifts a distance between sets upwards; the interval is therefore the spread of
@@ -61,7 +61,7 @@ def over_sets(compute: Callable[[npt.NDArray[np.intp]], float], n: int, seed: in
     if not np.isfinite(value) or not len(drawn):
         return Estimate(value, float("nan"), float("nan"), n if np.isfinite(value) else 0)
     low, middle, high = np.percentile(drawn, [50 - 50 * LEVEL, 50, 50 + 50 * LEVEL])
-    return Estimate(value, value + float(low - middle), value + float(high - middle), n)
+    return Estimate(value, max(0.0, value + float(low - middle)), value + float(high - middle), n)
 
 
 def _pool(values: Array, weights: Array, pool: Pool) -> Array:

@@ -117,7 +117,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("swim_shift", "Background swim", "Stability", "% of face height", "lower", 3,
             "displacement of the border strips against the portrait, worst side", tracks=("cross",)),
     Measure("flicker", "Flicker", "Stability", "levels", "lower", 3,
-            "brightness of the face's place from frame to frame; consecutive frames only"),
+            "brightness of the face's place from frame to frame", tracks=("cross",)),
     Measure("seam", "Seam", "Stability", "levels", "lower", 2,
             "step across the painted region's border beyond the portrait's own", tracks=("cross",)),
     Measure("faces_found", "Faces found", "Stability", "", "higher", 3,

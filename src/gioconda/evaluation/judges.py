@@ -21,7 +21,7 @@ network's file is not in ``models_dir``. Judging raises nothing: what cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -288,10 +288,15 @@ class Signals:
         return (self.eye_left + self.eye_right) / 2
 
 
-def judge_frames(frames: Iterable[tuple[float, Picture]], judges: Judges) -> Signals:
+def judge_frames(
+    frames: Iterable[tuple[float, Picture]],
+    judges: Judges,
+    seen: Callable[[Picture, JudgedFace | None], object] | None = None,
+) -> Signals:
     """Judge a video given as ``(seconds, RGB picture)``; holds one picture at a time.
 
     The lids are read against the face's own neutral (:func:`lid_gaps`), so they need the whole video.
+    ``seen`` is called with each picture and the face found in it, for whoever judges something else of them.
     """
     times: list[float] = []
     rows: list[Array] = []
@@ -301,6 +306,8 @@ def judge_frames(frames: Iterable[tuple[float, Picture]], judges: Judges) -> Sig
     for time, rgb in frames:
         face = judges.face(rgb, face)
         times.append(time)
+        if seen is not None:
+            seen(rgb, face)
         if face is None:
             rows.append(np.full(8, np.nan))
             points.append(np.full((66, 2), np.nan))

@@ -37,7 +37,7 @@ def regions(points: Points, height: int, width: int) -> dict[str, Mask]:
     """
     hull: Any = cv2.convexHull(points[:, :2].astype(np.float32))
     face = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(face, np.rint(hull).astype(np.int32), 1)
+    cv2.fillConvexPoly(face, np.rint(hull).astype(np.int32), (1,))
     eyes = np.zeros((height, width), bool)
     for eye in EYES:
         eyes |= _box(points[[*eye.outline, *eye.crease], :2], 0.2, height, width)
@@ -86,9 +86,7 @@ def ssim_map(made: Picture, true: Picture) -> Array:
     var_x = _blur(x * x) - mean_x**2
     var_y = _blur(y * y) - mean_y**2
     both = _blur(x * y) - mean_x * mean_y
-    found = ((2 * mean_x * mean_y + _C1) * (2 * both + _C2)) / (
-        (mean_x**2 + mean_y**2 + _C1) * (var_x + var_y + _C2)
-    )
+    found = ((2 * mean_x * mean_y + _C1) * (2 * both + _C2)) / ((mean_x**2 + mean_y**2 + _C1) * (var_x + var_y + _C2))
     rim = _WINDOW // 2
     inside = np.full(x.shape, np.nan)
     inside[rim:-rim, rim:-rim] = found[rim:-rim, rim:-rim]
@@ -102,7 +100,7 @@ def ssim_mean(similarity: Array, region: Mask | None = None) -> float:
 
 
 def luma(rgb: Picture) -> Array:
-    """Return the brightness (H, W), 0 to 255: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)."""
+    """Return the brightness (...) of pixels (..., 3), 0 to 255: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)."""
     return np.asarray(rgb.astype(np.float64) @ [0.299, 0.587, 0.114])
 
 

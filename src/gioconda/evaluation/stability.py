@@ -142,8 +142,7 @@ def seam(rgb: Picture, portrait: Picture, region: tuple[int, int, int, int]) -> 
     The mean step in luma across the border of ``region`` (left, top, right, bottom: first pixel in, first pixel
     out), less the same step in the portrait. Sides at the picture's own edge have no seam; NaN where all are.
     """
-    now, rest = luma(rgb), luma(portrait)
-    height, width = now.shape
+    height, width = rgb.shape[:2]
     left, top, right, bottom = region
     rows, columns = slice(top, bottom), slice(left, right)
     steps = []
@@ -154,6 +153,6 @@ def seam(rgb: Picture, portrait: Picture, region: tuple[int, int, int, int]) -> 
         ((bottom - 1, columns), (bottom, columns), bottom >= height),
     ):
         if not at_edge:
-            step = np.abs(now[inside] - now[outside]) - np.abs(rest[inside] - rest[outside])
-            steps.append(np.ravel(step))
+            now, rest = (np.abs(luma(image[inside]) - luma(image[outside])) for image in (rgb, portrait))
+            steps.append(now - rest)
     return float(np.concatenate(steps).mean()) if steps else float("nan")

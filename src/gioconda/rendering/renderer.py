@@ -13,7 +13,7 @@ from gioconda.errors import UsageError
 from gioconda.face import Points
 from gioconda.portrait import View
 
-RENDERERS = ("flow",)
+RENDERERS = ("flow", "warp")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ def make_renderer(name: str, views: Sequence[View]) -> Renderer:
         UsageError: there is none of that name.
     """
     from gioconda.rendering.flow import FlowRenderer
+    from gioconda.rendering.warp import WarpRenderer
 
     if name == "flow":
         return FlowRenderer(views)
+    if name == "warp":
+        return WarpRenderer(views)
     raise UsageError(f"no renderer named {name!r}; there is {', '.join(RENDERERS)}")

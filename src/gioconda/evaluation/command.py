@@ -1,0 +1,117 @@
+"""What `gioconda evaluate` does, from options to files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gioconda.errors import OutputError, UsageError
+from gioconda.evaluation import protocol, renderers, report, results
+from gioconda.evaluation.judges import Judges
+from gioconda.evaluation.protocol import SIZES, Run
+from gioconda.evaluation.store import write_text
+from gioconda.progress import Progress, quiet
+
+TRACKS = ("self", "cross")
+
+
+def evaluate(
+    out: Path,
+    models: Path,
+    *,
+    track: str = "self",
+    data: Path | None = None,
+    portraits: Path | None = None,
+    drivers: Path | None = None,
+    labels: Path | None = None,
+    renderer_names: Sequence[str] = ("flow",),
+    views: Sequence[int] = (1,),
+    size: str = "default",
+    seed: int = 0,
+    jobs: int = 2,
+    command: str = "",
+    progress: Progress = quiet,
+) -> Run:
+    """Measure, and write results.json, results.md and report.html into a folder.
+
+    Args:
+        out: the folder; figures of an interrupted run that lie there are used.
+        models: folder of the measuring networks.
+        track: self or cross.
+        data: dataset folder or folder of videos (self).
+        portraits: folder of pictures (cross).
+        drivers: folder of videos (cross).
+        labels: what is known of the portraits (cross); None for portraits.jsonl beside them.
+        renderer_names: what is measured; the baseline runs beside it.
+        views: numbers of pictures of the person (self).
+        size: quick, default or full.
+        seed: of the bootstrap.
+        jobs: how many clips at a time.
+        command: as it was typed, to be noted.
+        progress: told about every clip.
+
+    Raises:
+        UsageError: options that do not go together, data of no use, a leak.
+        MissingExtraError: the measuring networks cannot be run.
+        OutputError: the folder cannot be written.
+    """
+    names = renderers.check(renderer_names, views)
+    if track not in TRACKS:
+        raise UsageError(f"--track {track}: use self or cross")
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file; give a folder")
+    if (out / results.NAME).exists():
+        results.read(out)  # refuses a foreign file before any work is done
+    began = time.monotonic()
+    run = protocol.start(track, models, out, SIZES[size])
+    judges = Judges.load(models)
+    numbers = sorted(set(views))
+    if track == "self":
+        if data is None or portraits or drivers:
+            raise UsageError("--track self needs DATA, a dataset folder or a folder of videos, and nothing else")
+        protocol.run_self(data, names, numbers, judges, run, SIZES[size], jobs, progress)
+        used = {"data": str(data)}
+    else:
+        if portraits is None or drivers is None:
+            raise UsageError("--track cross needs --portraits and --drivers")
+        if numbers != [1]:
+            raise UsageError("--track cross has one picture of each portrait: leave --views away")
+        protocol.run_cross(portraits, drivers, names, judges, run, SIZES[size], labels, jobs, progress)
+        used = {"portraits": str(portraits), "drivers": str(drivers)}
+    if not run.kept:
+        reasons = "; ".join(f"{failure.clip}: {failure.reason}" for failure in run.failed[:3])
+        raise UsageError(f"not one clip could be measured ({reasons})")
+    results.warn(run)
+    found = results.rows(run, numbers, seed)
+    about = results.info(
+        run,
+        size=SIZES[size],
+        seed=seed,
+        command=command,
+        data=used,
+        renderers=names,
+        views=numbers,
+        seconds=time.monotonic() - began,
+    )
+    whole = results.merge(out, track, about, found)
+    write_text(out / "results.md", results.markdown(whole))
+    report.write(out)
+    return run
+
+
+def summary(out: Path, track: str) -> str:
+    """The most telling figures, for the terminal."""
+    whole = results.read(out)
+    telling = {
+        "self": ("l1_face", "l1_mouth", "ssim_face", "akd", "csim_truth", "aed", "apd", "correlation_mouth"),
+        "cross": ("csim_portrait", "csim_worst", "aed", "apd", "correlation_mouth", "amplitude_mouth", "personality"),
+    }[track]
+    found = results.pick(whole, track=track, group=results.ALL)
+    makers = list(dict.fromkeys((row["renderer"], row["views"]) for row in found))
+    lines = [f"{'':20}" + "".join(f"{f'{name} {views}':>12}" for name, views in makers)]
+    for measure in telling:
+        cells = {(row["renderer"], row["views"]): row for row in found if row["measure"] == measure}
+        figures = (results.shown(cells[maker], interval=False) for maker in makers)
+        lines.append(f"{measure:20}" + "".join(f"{figure:>12}" for figure in figures))
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Learning from footage (needs the extra `learn`): samples, networks, losses, training, export."""

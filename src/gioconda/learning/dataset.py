@@ -1,0 +1,75 @@
+"""A dataset folder: face shots with landmarks, and stills, as `docs/dataset.md` lays them out."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gioconda.errors import UsageError
+from gioconda.media.pictures import read_picture
+from gioconda.media.video import VideoReader
+
+Array = NDArray[Any]
+
+EXCLUDED_LICENCES = ("AGPL", "CC-BY-NC", "non-commercial")
+"""Beginnings of licences whose footage goes into no weights that ship."""
+SOFTEST = 1.6
+"""Crop pixels per source pixel above which a picture is too soft to learn from."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One shot of one person. `points` are (frames, 478, 3) in pixels of its square frames."""
+
+    id: str
+    person: str
+    path: Path
+    points: Array
+
+    def frames(self, wanted: Array) -> Array:
+        """Frames by number (ascending), uint8 (n, height, width, 3)."""
+        chosen = set(wanted.tolist())
+        with VideoReader(self.path) as video:
+            return np.stack([f.rgb for number, f in enumerate(video) if number in chosen])
+
+
+def training_shots(folder: Path) -> list[Shot]:
+    """Sharp enough shots of the training split whose licence allows shipping what is learned from them.
+
+    Raises:
+        UsageError: the folder is no dataset, or nothing in it can be used.
+    """
+    shots = []
+    for row in _rows(folder, "clips.jsonl"):
+        banned = str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
+        if row["split"] != "train" or banned or row["upscale"] > SOFTEST or row["frames"] < 16:
+            continue
+        with lzma.open(folder / "clips" / f"{row['id']}.npy.xz") as file:
+            delta = np.load(file, allow_pickle=False)
+        points = np.cumsum(delta, axis=1, dtype=np.int32).transpose(1, 2, 0).astype(np.float32) / 4
+        shots.append(Shot(row["id"], row["person"], folder / "clips" / f"{row['id']}.mp4", points))
+    if not shots:
+        raise UsageError(f"{folder}: no training shot that may be used")
+    return shots
+
+
+def training_stills(folder: Path, mouth_open: float) -> Iterator[tuple[Array, Array]]:
+    """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), that show the inside of a mouth."""
+    archive = np.load(folder / "stills.npz", allow_pickle=False)
+    points = {str(i): p.astype(np.float32) / 8 for i, p in zip(archive["ids"], archive["landmarks"], strict=True)}
+    for row in _rows(folder, "stills.jsonl"):
+        if row["split"] == "train" and row["mouth_open"] >= mouth_open and row["upscale"] <= SOFTEST:
+            yield read_picture(folder / "stills" / f"{row['id']}.jpg").rgb, points[row["id"]]
+
+
+def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    if not (folder / name).is_file():
+        raise UsageError(f"{folder}: not a dataset folder ({name} is missing)")
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]

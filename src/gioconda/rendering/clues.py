@@ -1,0 +1,142 @@
+"""What the network of the `warp` renderer sees, and where it may change the picture.
+
+Everything is drawn in the **network frame**: the square around the face at rest, 256 pixels a side,
+the face half of it. The network works on two windows of that frame, one at the mouth and one at
+the eyes. Learning and rendering both take their clues from here, so they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gioconda.face import (
+    EYES,
+    LIPS,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    LIPS_OUTER_LOWER,
+    LIPS_OUTER_UPPER,
+    MOUTH_OUTLINE,
+    Points,
+    bounds,
+    eye_distance,
+)
+
+Array = NDArray[Any]
+
+FRAME = 256
+"""Side of the network frame in pixels."""
+CHANNELS = 10
+"""Of the clues: warped picture (3), the picture moved as the skull moves (3), inner mouth, lips, openings of the
+eyes, irises (1 each)."""
+WINDOWS = {"mouth": (96, 96), "eyes": (128, 64)}
+"""Width and height of the windows in which the network works, in frame pixels."""
+
+_LIPS_OUTLINE = (*LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER[-2:0:-1])
+
+
+@dataclass(frozen=True)
+class NetworkFrame:
+    """The network frame of one picture: `matrix`, (2, 3), takes the picture's pixels to the frame's."""
+
+    matrix: Array
+
+    @staticmethod
+    def of(points: Points) -> NetworkFrame:
+        """For a face at rest, landmarks (478, 3) in the picture's pixels."""
+        x, y, width, height = bounds(points)
+        scale = FRAME / (2 * max(width, height))
+        middle = np.array([x + width / 2, y + height / 2])
+        return NetworkFrame(np.column_stack([np.eye(2) * scale, FRAME / 2 - 0.5 - scale * middle]))
+
+    def points(self, points: Points) -> Points:
+        """Landmarks, (478, 3), in the frame's pixels."""
+        scale = self.matrix[0, 0]
+        return (points * scale + np.append(self.matrix[:, 2], 0)).astype(np.float32)
+
+    def picture(self, rgb: Array, first: Array | None = None) -> Array:
+        """A picture in the frame, uint8 (256, 256, 3); `first`, (2, 3), moves it beforehand."""
+        matrix = self.matrix if first is None else self.matrix @ np.vstack([first, (0, 0, 1)])
+        shrunk = rgb
+        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        if scale < 0.6:
+            # Pixels that would be skipped are averaged first.
+            size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+            shrunk = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+            grow = np.array([rgb.shape[1] / size[0], rgb.shape[0] / size[1]])
+            matrix = np.column_stack([matrix[:, :2] * grow, matrix[:, 2] + matrix[:, :2] @ (grow / 2 - 0.5)])
+        return cv2.warpAffine(shrunk, matrix, (FRAME, FRAME), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def draw_clues(warped: Array, moved: Array, target: Points) -> Array:
+    """The network's input over the whole frame, uint8 (256, 256, 10).
+
+    Args:
+        warped: the picture with the skin warped, in the frame.
+        moved: the picture as it is, moved as the skull moves (it shows teeth and eyes unsqueezed).
+        target: landmarks of the result in the frame's pixels, (478, 3).
+    """
+    drawn = [
+        _filled([target[list(MOUTH_OUTLINE)]]),
+        _filled([target[list(_LIPS_OUTLINE)]]),
+        _filled([target[list(eye.outline)] for eye in EYES]),
+        _filled([target[[*eye.iris[1:]]] for eye in EYES]),
+    ]
+    return np.dstack([warped, moved, *drawn])
+
+
+def draw_gate(source: Points, target: Points) -> Array:
+    """How far the network may change each pixel of the frame, float32 (256, 256), 0 to 1.
+
+    Nowhere but at mouth and eyes, and there only as far as they have moved from where the picture
+    has them: where nothing moves, the picture stays as it is. Landmarks in the frame's pixels.
+    """
+    unit = float(eye_distance(source))
+    mouth = _gap(target, LIPS_INNER_UPPER, LIPS_INNER_LOWER) - _gap(source, LIPS_INNER_UPPER, LIPS_INNER_LOWER)
+    gate = _soft([target[list(_LIPS_OUTLINE)]], 0.10 * unit) * min(abs(mouth) / (0.06 * unit), 1.0)
+    for eye in EYES:
+        painted = _gap(source, eye.upper, eye.lower)
+        opening = abs(_gap(target, eye.upper, eye.lower) / max(painted, 1e-3) - 1)
+        look = np.linalg.norm(_look(target, eye.iris[0], eye.corners) - _look(source, eye.iris[0], eye.corners))
+        share = min(4 * opening + 6 * float(look) / unit, 1.0)
+        around = target[[*eye.upper, *eye.lower, *eye.crease]]
+        gate = np.maximum(gate, share * _soft([cv2.convexHull(around[:, :2].copy())[:, 0]], 0.06 * unit))
+    return gate.astype(np.float32)
+
+
+def window_corner(kind: str, target: Points) -> tuple[int, int]:
+    """Left and top of a window in the frame: centred on the mouth or between the eyes, inside the frame."""
+    if kind == "mouth":
+        middle = target[list(LIPS), :2].mean(axis=0)
+    else:
+        middle = target[[i for eye in EYES for i in eye.corners], :2].mean(axis=0)
+    width, height = WINDOWS[kind]
+    left, top = np.rint(middle - (width / 2, height / 2))
+    return int(np.clip(left, 0, FRAME - width)), int(np.clip(top, 0, FRAME - height))
+
+
+def _filled(polygons: list[Array]) -> Array:
+    mask = np.zeros((FRAME, FRAME), np.uint8)
+    for polygon in polygons:
+        cv2.fillPoly(mask, [np.round(polygon[:, :2] * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
+    return mask
+
+
+def _soft(polygons: list[Array], margin: float) -> Array:
+    """A polygon grown by a margin, fading over it, float32 0 to 1."""
+    size = 2 * max(1, round(margin)) + 1
+    grown = cv2.dilate(_filled(polygons), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return cv2.blur(grown, (size, size)).astype(np.float32) / 255
+
+
+def _gap(points: Points, upper: tuple[int, ...], lower: tuple[int, ...]) -> float:
+    return float(np.linalg.norm(points[list(upper), :2] - points[list(lower), :2], axis=1).mean())
+
+
+def _look(points: Points, iris: int, corners: tuple[int, int]) -> Array:
+    return points[iris, :2] - points[list(corners), :2].mean(axis=0)

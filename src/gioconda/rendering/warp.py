@@ -1,0 +1,109 @@
+"""The renderer called `warp`: `flow`, and a small network for what the picture does not hold.
+
+The network paints in a frame of 256 pixels, at the mouth and the eyes, no more than the gate lets
+it (`clues.py`). What it changes is enlarged and added to the picture's own warped pixels, which
+keep their full resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gioconda.face import LIPS_INNER_UPPER, Points
+from gioconda.portrait import View
+from gioconda.rendering.clues import FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gate, window_corner
+from gioconda.rendering.flow import FlowRenderer
+from gioconda.rendering.head import Head
+from gioconda.rendering.renderer import Patch
+from gioconda.weights import read_weights
+
+Array = NDArray[Any]
+
+
+class WarpRenderer:
+    """See `gioconda.rendering.Renderer`. The first view is the canvas."""
+
+    def __init__(self, views: Sequence[View]) -> None:
+        canvas = views[0]
+        self._flow = FlowRenderer(views)
+        self._frame = NetworkFrame.of(canvas.points)
+        self._rest = self._frame.picture(canvas.rgb)
+        self._source = self._frame.points(canvas.points)
+        self._head = Head(self._source)
+        self._depth = float(self._source[list(LIPS_INNER_UPPER), 2].mean())
+        self._session = _session()
+
+    def __call__(self, target: Points) -> Patch:
+        """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
+        patch = self._flow(target)
+        placed = self._frame.points(target)
+        gate = draw_gate(self._source, placed)
+        if not gate.any():
+            return patch
+        corner = np.array([[1, 0, patch.left], [0, 1, patch.top]], float)
+        warped = self._frame.picture(patch.rgb, corner)
+        moved = moved_with_head(self._rest, self._head, placed, self._depth)
+        change = self._change(draw_clues(warped, moved, placed), gate, placed)
+        rgb = patch.rgb.copy()
+        for kind in WINDOWS:
+            self._add(rgb, change, kind, placed, corner)
+        return replace(patch, rgb=rgb)
+
+    def _change(self, clues: Array, gate: Array, placed: Points) -> Array:
+        """What the network adds to the warped picture in the frame, float32 (256, 256, 3) in 8-bit levels."""
+        change = np.zeros((FRAME, FRAME, 3), np.float32)
+        for kind, (width, height) in WINDOWS.items():
+            left, top = window_corner(kind, placed)
+            part = np.s_[top : top + height, left : left + width]
+            seen = (clues[part].astype(np.float32) / 255).transpose(2, 0, 1)[None]
+            (output,) = self._session.run(None, {"clues": seen})
+            painted = output[0].transpose(1, 2, 0)
+            share = painted[..., 3:] * gate[part][..., None]
+            change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
+        return change
+
+    def _add(self, rgb: Array, change: Array, kind: str, placed: Points, corner: Array) -> None:
+        """Enlarge a window's change to the region's pixels and add it, in place."""
+        left, top = window_corner(kind, placed)
+        width, height = WINDOWS[kind]
+        to_region = cv2.invertAffineTransform(self._frame.matrix @ np.vstack([corner, (0, 0, 1)]))
+        scale, offset = to_region[0, 0], to_region[:, 2]
+        low = np.maximum(np.floor(np.array([left, top]) * scale + offset), 0).astype(int)
+        high = np.minimum(np.ceil(np.array([left + width, top + height]) * scale + offset), rgb.shape[1::-1]).astype(
+            int
+        )
+        if (high <= low).any():
+            return
+        matrix = to_region.copy()
+        matrix[:, 2] -= low
+        size = int(high[0] - low[0]), int(high[1] - low[1])
+        only = np.zeros_like(change)
+        part = np.s_[top : top + height, left : left + width]
+        only[part] = change[part]
+        change[part] = 0  # where the windows overlap, once is enough
+        enlarged = cv2.warpAffine(only, matrix, size, flags=cv2.INTER_CUBIC)
+        place = rgb[low[1] : high[1], low[0] : high[0]]
+        place[:] = np.clip(np.rint(place + enlarged), 0, 255)
+
+
+def moved_with_head(rest: Array, head: Head, placed: Points, depth: float) -> Array:
+    """The picture in the frame as the skull's movement takes it, uint8 (256, 256, 3)."""
+    matrix = head.affine(placed, depth)
+    return cv2.warpAffine(rest, matrix, (FRAME, FRAME), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@cache
+def _session() -> Any:
+    import onnxruntime
+
+    data, _ = read_weights("warp")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=onnxruntime.get_available_providers())

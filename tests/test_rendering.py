@@ -1,0 +1,313 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from gioconda import Gains, Motion, Portrait, View, animate
+from gioconda.errors import UsageError
+from gioconda.face import EYES, LIPS, MOUTH_OUTLINE
+from gioconda.rendering import Patch, composite, make_renderer
+from gioconda.rendering.field import Field
+from gioconda.rendering.head import Head
+from gioconda.retarget import Sitter, retarget
+from gioconda.tracking import default_tracker
+from makers import jaw, luma, motions, movement, noise, still
+
+FEW = settings(max_examples=12)
+FULL_TURN = movement(angles=(35, 20, 25), shift=(0.4, -0.3, 0.1), offsets=jaw(0.3))
+
+
+class Studio:
+    """One picture and its renderer."""
+
+    def __init__(self, view):
+        self.view = view
+        height, width = view.rgb.shape[:2]
+        self.sitter = Sitter.of(view.points, width, height)
+        self.render = make_renderer("flow", (view,))
+
+    def target(self, motion):
+        return retarget(self.sitter, motion, Gains())
+
+    def patch(self, motion):
+        return self.render(self.target(motion))
+
+    def shown(self, motion):
+        return composite(self.view, self.patch(motion))[0]
+
+
+@pytest.fixture(scope="module")
+def studio(portrait):
+    return Studio(portrait.views[0])
+
+
+@pytest.fixture(scope="module")
+def large(portrait):
+    return Studio(portrait.views[0].resized(512))
+
+
+@pytest.fixture(scope="module")
+def wide(portrait):
+    """The same picture inside a larger one."""
+    view, side = portrait.views[0].resized(160), 600
+    rgb = next(noise(1, side, side))
+    height, width = view.rgb.shape[:2]
+    x, y = (side - width) // 2 + 40, (side - height) // 2 - 30
+    rgb[y : y + height, x : x + width] = view.rgb
+    return Studio(View(rgb, view.points + np.array([x, y, 0], np.float32)))
+
+
+def frame_of(rgb):
+    return np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
+
+
+def inside(outline, points, shape):
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(points[list(outline), :2]).astype(np.int32)], 1)
+    return mask > 0
+
+
+def disc(eye, points, shape, share=0.6):
+    """Where the iris is."""
+    iris = points[list(eye.iris), :2]
+    radius = share * np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.hypot(x - iris[0, 0], y - iris[0, 1]) <= radius
+
+
+# Nothing moves
+
+
+def test_no_movement_is_the_picture(studio):
+    off = np.abs(studio.shown(Motion.neutral()).astype(int) - studio.view.rgb)
+    assert off.mean() <= 0.1
+    assert off.max() <= 8
+
+
+@pytest.mark.parametrize("side", [64, 133, 640])
+def test_no_movement_is_the_picture_at_any_size(portrait, side):
+    small = Studio(portrait.views[0].resized(side))
+    assert np.abs(small.shown(Motion.neutral()).astype(int) - small.view.rgb).mean() <= 0.2
+
+
+def test_jaw_opened_and_closed_again_is_the_picture(studio):
+    pictures = [studio.shown(movement(offsets=jaw(opening))).astype(int) for opening in (0, 0.15, 0.3, 0.15, 0)]
+    moved = [np.abs(p - studio.view.rgb).mean() for p in pictures]
+    assert moved[2] > moved[1] > 1
+    assert moved[4] <= 0.1
+    assert (pictures[1] == pictures[3]).all()
+
+
+def test_a_little_movement_is_a_little_change(studio):
+    before = studio.view.rgb.astype(int)
+    changes = [np.abs(studio.shown(movement(angles=(yaw, 0, 0))) - before).mean() for yaw in (0.1, 1, 10)]
+    assert changes[0] < 1
+    assert changes[0] < changes[1] < changes[2]
+
+
+# The surroundings
+
+
+@FEW
+@given(motions())
+def test_the_edge_of_the_picture_never_moves(studio, motion):
+    assert (frame_of(studio.shown(motion)) == frame_of(studio.view.rgb)).all()
+
+
+@FEW
+@given(motions())
+def test_the_edge_of_the_region_never_moves(wide, motion):
+    view = wide.view
+    patch = wide.patch(motion)
+    height, width = patch.rgb.shape[:2]
+    assert height < 600
+    assert width < 600
+    own = view.rgb[patch.top : patch.top + height, patch.left : patch.left + width]
+    assert (frame_of(patch.rgb) == frame_of(own)).all()
+    outside = np.ones(view.rgb.shape[:2], bool)
+    outside[patch.top : patch.top + height, patch.left : patch.left + width] = False
+    assert (wide.shown(motion)[outside] == view.rgb[outside]).all()
+
+
+@FEW
+@given(motions())
+def test_the_field_is_nought_at_the_border_and_finite(studio, motion):
+    points = studio.view.points
+    field = Field(points, Head(points), 256, 256)(studio.target(motion))
+    assert field.shape == (256, 256, 2)
+    assert np.isfinite(field).all()
+    assert np.abs(frame_of(field)).max() < 1e-3
+
+
+def test_the_background_does_not_swim_when_only_the_face_moves(studio):
+    motion = movement(lids=(0, 0), gaze=(0.2, 0))
+    off = np.abs(studio.shown(motion).astype(int) - studio.view.rgb)
+    about = studio.view.points[:468, :2]
+    low, high = about.min(axis=0).astype(int), np.ceil(about.max(axis=0)).astype(int)
+    off[low[1] : high[1], low[0] : high[0]] = 0
+    assert off.max() <= 2
+
+
+def test_the_hair_goes_with_the_head(studio):
+    # Between forehead and the top of the picture: it moves to the right when the head tilts to the right.
+    points = studio.view.points
+    field = Field(points, Head(points), 256, 256)(studio.target(movement(angles=(0, 0, 12))))
+    top = points[10, :2].astype(int)
+    assert field[top[1] - 8, top[0], 0] < -3
+    above = field[: top[1], top[0], 0]
+    # No tear: what lies next to each other stays next to each other.
+    assert np.abs(np.diff(above)).max() < 1
+
+
+# Eyes and mouth
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_shut_eyes_hide_the_iris(large, eye):
+    before, after = large.view.rgb, large.shown(movement(lids=(0, 0)))
+    points = large.view.points
+    upper_half = np.arange(512)[:, None] < points[eye.iris[0], 1]
+    iris = disc(eye, points, before.shape, 0.8) & upper_half
+    cheeks = np.rint(points[[50, 280], :2]).astype(int)
+    skin = luma(before)[cheeks[:, 1], cheeks[:, 0]].mean()
+    dark = [(luma(rgb) < 0.5 * skin) & iris for rgb in (before, after)]
+    assert dark[0].sum() > 0.7 * iris.sum()
+    # The line of the lashes lies lower.
+    assert dark[1].sum() < 0.25 * dark[0].sum()
+
+
+def test_one_eye_winks(studio):
+    off = np.abs(studio.shown(movement(lids=(0, 1))).astype(int) - studio.view.rgb).max(axis=2)
+    left, right = (off[disc(eye, studio.view.points, off.shape, 1.0)] for eye in EYES)
+    assert left.mean() > 20
+    assert right.max() <= 2
+
+
+@pytest.mark.parametrize("opening", [0.2, 0.4])
+def test_an_open_mouth_is_darker_than_the_lips(studio, opening):
+    motion = movement(offsets=jaw(opening))
+    after, points = studio.shown(motion), studio.target(motion)
+    lips = np.rint(points[list(LIPS), :2]).astype(int)
+    mouth = luma(after)[inside(MOUTH_OUTLINE, points, after.shape)]
+    assert np.percentile(mouth, 15) < 0.5 * np.median(luma(after)[lips[:, 1], lips[:, 0]])
+
+
+def test_what_the_picture_shows_of_the_teeth_stays(studio):
+    # The sitter smiles: her own teeth must not be painted over when the mouth opens.
+    motion = movement(offsets=jaw(0.2))
+    teeth = inside(MOUTH_OUTLINE, studio.view.points, studio.view.rgb.shape)
+    before, after = (luma(rgb)[teeth] for rgb in (studio.view.rgb, studio.shown(motion)))
+    assert np.percentile(after, 90) > 0.75 * np.percentile(before, 90)
+
+
+@pytest.mark.parametrize("gaze", [(0.2, 0), (-0.2, 0)])
+@pytest.mark.parametrize("eye", EYES)
+def test_irises_go_where_the_driver_looks(studio, gaze, eye):
+    def centre(rgb):
+        where = inside(eye.outline, studio.view.points, rgb.shape)
+        dark = np.where(where, np.maximum(130 - luma(rgb), 0), 0)
+        return np.array([(dark.sum(axis=0) @ np.arange(256)), (dark.sum(axis=1) @ np.arange(256))]) / dark.sum()
+
+    moved = centre(studio.shown(movement(gaze=gaze))) - centre(studio.view.rgb)
+    assert moved[0] * gaze[0] > 0
+    assert abs(moved[0]) > 0.5
+
+
+@pytest.mark.parametrize("angles", [(15, 0, 0), (-15, 0, 0), (0, 12, 0), (0, -12, 0), (0, 0, 15), (0, 0, -15)])
+def test_the_tracker_sees_the_head_turned(studio, angles):
+    shown = studio.shown(movement(angles=angles))
+    face = default_tracker().find_in(shown, studio.view.box).faces[0]
+    turned = Sitter.of(face.points, 256, 256).angles - studio.sitter.angles
+    axis = int(np.argmax(np.abs(angles)))
+    assert 0.4 < turned[axis] / angles[axis] < 1.5
+
+
+# Unusual pictures
+
+
+def test_transparency_is_kept_and_moves_along(portrait):
+    view = portrait.views[0]
+    alpha = np.full(view.rgb.shape[:2], 255, np.uint8)
+    alpha[:, :100] = 40
+    see_through = View(view.rgb, view.points, alpha)
+    at_rest, turned = (
+        composite(see_through, make_renderer("flow", (see_through,))(Studio(view).target(motion)))[1]
+        for motion in (Motion.neutral(), movement(angles=(0, 0, 15)))
+    )
+    assert (at_rest == alpha).all()
+    assert turned.dtype == np.uint8
+    assert (frame_of(turned) == frame_of(alpha)).all()
+    assert (turned != alpha).any()
+    assert (turned.min(), turned.max()) == (40, 255)
+    frames = list(animate(Portrait((see_through,)), still(1)))
+    assert frames[0].alpha is not None
+
+
+def test_an_opaque_picture_has_no_alpha(studio):
+    assert studio.patch(FULL_TURN).alpha is None
+    assert composite(studio.view, studio.patch(FULL_TURN))[1] is None
+
+
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+@pytest.mark.parametrize("beyond", [-4, 20])
+def test_a_face_at_the_edge_of_the_picture(portrait, side, beyond):
+    """Cut off by the edge, or only just inside."""
+    view = portrait.views[0]
+    x, y, width, height = vars(view.box).values()
+    left = int(x) + beyond if side == "left" else 0
+    top = int(y) + beyond if side == "top" else 0
+    right = int(x + width) - beyond if side == "right" else 256
+    bottom = int(y + height) - beyond if side == "bottom" else 256
+    cut = View(
+        np.ascontiguousarray(view.rgb[top:bottom, left:right]),
+        view.points - np.array([left, top, 0], np.float32),
+    )
+    studio = Studio(cut)
+    assert np.abs(studio.shown(Motion.neutral()).astype(int) - cut.rgb).mean() <= 0.2
+    turned = studio.shown(FULL_TURN)
+    assert turned.shape == cut.rgb.shape
+    assert np.abs(turned.astype(int) - cut.rgb).mean() > 2
+
+
+@pytest.mark.parametrize("motion", [FULL_TURN, movement(lids=(0, 0)), movement(offsets=jaw(0.4))])
+def test_a_tiny_picture(portrait, motion):
+    tiny = Studio(portrait.views[0].resized(24))
+    assert tiny.shown(motion).shape == (24, 24, 3)
+
+
+def test_pictures_with_more_than_one_view(portrait):
+    view = portrait.views[0]
+    one, two = (make_renderer("flow", views) for views in ((view,), (view, view.resized(100))))
+    target = Studio(view).target(FULL_TURN)
+    assert one(target).rgb.shape == two(target).rgb.shape
+
+
+def test_a_renderer_nobody_made(portrait):
+    with pytest.raises(UsageError, match=r"'oil'.*flow"):
+        make_renderer("oil", portrait.views)
+
+
+# Composite
+
+
+def test_a_mask_mixes_patch_and_canvas(portrait):
+    view = portrait.views[0]
+    before = view.rgb.copy()
+    mask = np.tile(np.linspace(0, 1, 50, dtype=np.float32), (40, 1))
+    patch = Patch(30, 20, np.full((40, 50, 3), 200, np.uint8), mask)
+    rgb, alpha = composite(view, patch)
+    part = rgb[20:60, 30:80].astype(float)
+    expected = before[20:60, 30:80] * (1 - mask[..., None]) + 200 * mask[..., None]
+    assert np.abs(part - expected).max() <= 0.51
+    assert (part[:, 0] == before[20:60, 30]).all()
+    assert (part[:, -1] == 200).all()
+    rgb[20:60, 30:80] = before[20:60, 30:80]
+    assert (rgb == before).all()
+    assert (view.rgb == before).all()
+    assert alpha is None
+
+
+def test_without_a_mask_the_patch_replaces_the_canvas(portrait):
+    rgb, _ = composite(portrait.views[0], Patch(0, 0, np.zeros((9, 9, 3), np.uint8)))
+    assert not rgb[:9, :9].any()
+    assert (rgb[9:] == portrait.views[0].rgb[9:]).all()
