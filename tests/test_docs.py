@@ -30,11 +30,21 @@ def text_of(page: str) -> str:
 
 
 def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+    """Contents of a page's fenced blocks in a language (a regular expression)."""
+    return [
+        text
+        for kind, text in re.findall(r"^```(\w*)\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+        if re.fullmatch(language, kind)
+    ]
 
 
 def commands(page: str) -> list[str]:
-    return [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith("gioconda ")]
+    shown = "\n".join(blocks(page, r"\w*")).replace("\\\n", " ")
+    return [line for line in shown.splitlines() if line.startswith("gioconda ")]
+
+
+def words(line: str) -> list[str]:
+    return shlex.split(line, comments=True)[1:]
 
 
 DOCUMENTED = sorted({line for page in PAGES for line in commands(str(page.relative_to(ROOT)))})
@@ -134,12 +144,12 @@ def test_the_format_page_lists_every_tensor(file, folder):
 
 @pytest.mark.parametrize("line", DOCUMENTED)
 def test_commands_are_understood(line):
-    assert callable(cli._parser().parse_args(shlex.split(line)[1:]).command)
+    assert callable(cli._parser().parse_args(words(line)).command)
 
 
 @pytest.mark.parametrize("line", RUN)
 def test_commands_run(line, folder, capsys):
-    arguments = shlex.split(line)[1:]
+    arguments = words(line)
     assert cli.main(arguments) == 0, capsys.readouterr().err
     if "--out" in arguments:
         out = Path(arguments[arguments.index("--out") + 1])

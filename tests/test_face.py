@@ -91,7 +91,6 @@ def test_an_eye_is_a_hole_in_the_skin(eye):
     assert rim(of_eye) == closed(eye.outline)
 
 
-@pytest.mark.xfail(strict=True, reason="the triangles at the mouth's two corners count as skin")
 def test_the_mouth_is_a_hole_in_the_skin():
     model = face_model()
     of_mouth = model.openings[np.isin(model.openings, MOUTH_OUTLINE).all(axis=1)]

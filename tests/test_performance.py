@@ -288,7 +288,6 @@ def test_a_header_that_makes_no_sense(tmp_path, header):
         Performance.load(written(tmp_path / "a.motion", tensors_of(recording(5)), **header))
 
 
-@pytest.mark.xfail(strict=True, raises=(AttributeError, OverflowError), reason="only some errors are caught")
 @pytest.mark.parametrize("header", ["[]", "null", '"text"', "{huge}"])
 def test_a_header_of_another_kind(tmp_path, header):
     path = tmp_path / "a.motion"

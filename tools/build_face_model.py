@@ -14,7 +14,6 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 from safetensors.numpy import save_file
 from scipy.optimize import linear_sum_assignment
@@ -74,7 +73,24 @@ def mean_face(faces: np.ndarray) -> np.ndarray:
     return mean
 
 
+def with_side(triangles: np.ndarray, a: int, b: int) -> np.ndarray:
+    """The same triangulation with a and b joined: where one side crosses their line, it is turned."""
+    with_a, with_b = (np.flatnonzero((triangles == i).any(axis=1)) for i in (a, b))
+    if np.intersect1d(with_a, with_b).size:
+        return triangles
+    for i in with_a:
+        for j in with_b:
+            shared = set(triangles[i]) & set(triangles[j])
+            if len(shared) == 2:
+                c, d = shared
+                turned = triangles.copy()
+                turned[i], turned[j] = (a, b, c), (a, b, d)
+                return turned
+    raise ValueError(f"landmarks {a} and {b} are more than one side apart")
+
+
 def main() -> None:
+    """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
@@ -88,13 +104,10 @@ def main() -> None:
     edges = np.linalg.norm(opened[triangles] - opened[np.roll(triangles, 1, axis=1)], axis=-1)
     triangles = triangles[edges.max(axis=1) < 0.6]
     outlines = [EYES[0].outline, EYES[1].outline, MOUTH_OUTLINE]
-    inside = np.zeros(len(triangles), bool)
     for outline in outlines:
-        polygon = opened[list(outline)].astype(np.float32)
-        inside |= [
-            set(t) <= set(outline) and cv2.pointPolygonTest(polygon, tuple(map(float, c)), False) >= 0
-            for t, c in zip(triangles.tolist(), opened[triangles].mean(axis=1), strict=True)
-        ]
+        for side in zip(outline, (*outline[1:], outline[0]), strict=True):
+            triangles = with_side(triangles, *side)
+    inside = np.array([any(set(t) <= set(outline) for outline in outlines) for t in triangles.tolist()])
     a, b, c = (opened[triangles[:, i]] for i in range(3))
     clockwise = np.cross(b - a, c - a) < 0
     triangles[clockwise] = triangles[clockwise][:, ::-1]

@@ -72,15 +72,17 @@ def read_motion(path: Path) -> Performance:
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["gioconda"])
-            if header.get("format") != "gioconda.motion":
+            if not isinstance(header, dict) or header.get("format") != "gioconda.motion":
                 raise MotionFileError(f"{path}: not a performance; record one with 'gioconda capture'")
             if header["version"] > VERSION:
                 raise MotionFileError(
                     f"{path}: format version {header['version']}, this program reads up to {VERSION}; upgrade gioconda"
                 )
+            if header["controls"] != list(controls()):
+                raise MotionFileError(f"{path}: it records other landmarks than this program knows; upgrade gioconda")
             tensors = {name: file.get_tensor(name) for name in ("times", "seen", *_SHAPES)}
             fps, cuts = float(header["fps"]), int(header["cuts"])
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise MotionFileError(
             f"{path}: not a whole .motion file ({error}); record it again with 'gioconda capture'"
         ) from error

@@ -43,7 +43,7 @@ MOST_SHIFT, MOST_GROWTH = 0.38, 0.15
 """Eye distances the head may move, and logarithm of how much nearer it may come."""
 ROOM, LEAST_ROOM = 0.9, 0.4
 """Eye distances around the face that leave it free to tilt and move, and the share of that freedom nearer the edge."""
-MOST_GAZE = 0.28
+MOST_GAZE = 0.34
 """Eye widths the irises may leave the place where they were painted."""
 EASED = 0.6
 """Share of each limit within which movement is left as it is; the rest is approached, never reached."""

@@ -59,7 +59,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(first, last + 1)]
 
 
-def curve(series: Sequence[Series], views: Sequence[int], title: str, width: int = 260, height: int = 176) -> str:
+def curve(series: Sequence[Series], views: Sequence[int], title: str, width: int = 240, height: int = 168) -> str:
     """Figures over the number of views, evenly spaced, with their intervals as bands."""
     known = [p for s in series for p in s.points]
     if not known:
@@ -130,7 +130,7 @@ def scatter(
     return _svg(parts, width, height, title)
 
 
-def strips(series: Sequence[tuple[str, int, Sequence[float]]], title: str, width: int = 260) -> str:
+def strips(series: Sequence[tuple[str, int, Sequence[float]]], title: str, width: int = 240) -> str:
     """Distributions: a row for each name, a dot for each clip, a bar at the median."""
     rows = [(name, colour, [v for v in values if math.isfinite(v)]) for name, colour, values in series]
     everything = [v for _, _, values in rows for v in values]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,7 +99,15 @@ def evaluate(
     whole = results.merge(out, track, about, found)
     write_text(out / "results.md", results.markdown(whole))
     report.write(out)
+    prune(out / "runs", [one["fingerprint"] for one in whole["runs"].values()])
     return run
+
+
+def prune(folder: Path, used: Sequence[str]) -> None:
+    """Remove the figures kept of runs that no results stand on any more; nothing else in the folder is touched."""
+    for path in folder.iterdir():
+        if re.fullmatch("[0-9a-f]{12}", path.name) and path.name not in used and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def summary(out: Path, track: str) -> str:
@@ -107,7 +117,7 @@ def summary(out: Path, track: str) -> str:
         "self": ("l1_face", "l1_mouth", "ssim_face", "akd", "csim_truth", "aed", "apd", "correlation_mouth"),
         "cross": ("csim_portrait", "csim_worst", "aed", "apd", "correlation_mouth", "amplitude_mouth", "personality"),
     }[track]
-    found = results.pick(whole, track=track, group=results.ALL)
+    found = results.pick(whole, track=track, group=report.main_group(whole, track))
     makers = list(dict.fromkeys((row["renderer"], row["views"]) for row in found))
     lines = [f"{'':20}" + "".join(f"{f'{name} {views}':>12}" for name, views in makers)]
     for measure in telling:

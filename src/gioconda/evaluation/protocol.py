@@ -358,18 +358,15 @@ def run_cross(
     pictures = evenly(_files(portraits, PICTURES, "picture"), size.portraits or 10**9)
     videos = evenly(_files(drivers, VIDEOS, "video"), size.drivers or 10**9)
     known = _labels(labels, portraits)
-    prepared = _in_order(
-        pictures,
-        lambda path: [_sit(path, known, judges, run, size)],
-        lambda path: path.name,
-        run,
-        1,
-        progress,
-        "portraits",
-    )
-    ready = _in_order(
-        videos, lambda path: [_drive(path, judges, run, size)], lambda path: path.name, run, 1, progress, "drivers"
-    )
+
+    def named(path: Path) -> str:
+        return path.name
+
+    def sit(path: Path) -> list[Sitting]:
+        return [_sit(path, known, judges, run, size)]
+
+    prepared = _in_order(pictures, sit, named, run, 1, progress, "portraits")
+    ready = _in_order(videos, lambda path: [_drive(path, judges, run, size)], named, run, 1, progress, "drivers")
     for sitting in prepared:
         if not sitting.person.signals.valid.any():
             run.warnings.append(f"{sitting.name}: the judge sees no face in the portrait, so identity is not measured")

@@ -30,6 +30,8 @@ WORST_SHOWN = 3
 Row = Mapping[str, Any]
 Maker = tuple[str, int]
 
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_TABLE_TEXT = "Bold: best in its row. Small: 95 % interval over clips, and how many clips a figure stands on."
 TRACK_TITLES = {
     "self": "Against the truth",
     "cross": "Anyone drives anyone",
@@ -86,10 +88,10 @@ def page(whole: Mapping[str, Any], out: Path) -> str:
         "<!doctype html>\n"
         '<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>Gioconda: how real is it?</title><style>{style}</style></head><body>"
-        f'<header><p class="over">gioconda evaluate</p><h1>How real is it?</h1><nav>{links}<a href="#about">About</a></nav>'
-        f"</header><main>{body}{_about(whole)}</main></body></html>\n"
+        '<header><p class="over">gioconda evaluate</p><h1>How real is it?</h1>'
+        f'<nav>{links}<a href="#about">About</a></nav></header><main>{body}{_about(whole)}</main></body></html>\n'
     )
 
 
@@ -101,12 +103,13 @@ def _track(whole: Mapping[str, Any], track: str, out: Path) -> str:
     kept = {maker: _kept(root, about, maker) for maker in makers}
     found = [
         f'<section id="{track}"><h2>{escape(TRACK_TITLES.get(track, track))}</h2>',
-        f"<p>{TRACK_TEXTS.get(track, '')} {len(about['clips'])} clips, size <b>{escape(about['size']['name'])}</b>.</p>",
+        f"<p>{TRACK_TEXTS.get(track, '')} {len(about['clips'])} clips, "
+        f"size <b>{escape(about['size']['name'])}</b>.</p>",
         *(f'<p class="warning">{escape(text)}</p>' for text in about["warnings"]),
         _clips(root, about, makers, track),
         _liveliness(whole, track, makers, colours, kept),
         _views(whole, track, makers, colours),
-        _tables(whole, track, ALL, makers, colours),
+        _tables(whole, track, main_group(whole, track), makers, colours),
         _groups(whole, track, makers, colours),
         _spreads(track, makers, colours, kept),
         _worst(root, track, makers, kept),
@@ -114,6 +117,11 @@ def _track(whole: Mapping[str, Any], track: str, out: Path) -> str:
         "</section>",
     ]
     return "".join(found)
+
+
+def main_group(whole: Mapping[str, Any], track: str) -> str:
+    """The group to show first: numbers of views are compared on the shots that serve them all, on nothing else."""
+    return LONG if pick(whole, track=track, group=LONG) else ALL
 
 
 def _kept(root: Path, about: Row, maker: Maker) -> list[Kept]:
@@ -146,7 +154,8 @@ def _clips(root: Path, about: Row, makers: Sequence[Maker], track: str) -> str:
             heads = "".join(f"<span>{escape(_column_title(c))}</span>" for c in there)
             figures.append(
                 f'<figure class="film" style="--n:{len(there)}"><div class="heads">{heads}</div>'
-                f'<img alt="{escape(" | ".join(there), quote=True)}" src="{data}"><figcaption>{escape(clip)}</figcaption></figure>'
+                f'<img alt="{escape(" | ".join(there), quote=True)}" src="{data}">'
+                f"<figcaption>{escape(clip)}</figcaption></figure>"
             )
     if not figures:
         return ""
@@ -214,14 +223,15 @@ def _worst(root: Path, track: str, makers: Sequence[Maker], kept: Mapping[Maker,
             if rows:
                 heads = "".join(f"<span>{c}</span>" for c in columns)
                 parts.append(
-                    f'<div class="worst"><h4>{escape(measure.title)} <small>{escape(_column_title(f"{maker[0]}-{maker[1]}"))}'
-                    f'</small></h4><div class="heads" style="--n:{len(columns)}">{heads}</div>{rows}</div>'
+                    f'<div class="worst"><h4>{escape(measure.title)} '
+                    f"<small>{escape(_column_title(f'{maker[0]}-{maker[1]}'))}</small></h4>"
+                    f'<div class="heads" style="--n:{len(columns)}">{heads}</div>{rows}</div>'
                 )
     if not parts:
         return ""
     return (
-        "<h3>Worst frames</h3><p>Of each measure, the worst frame of the worst clips. This is where to look for what to "
-        f'mend.</p><div class="worsts">{"".join(parts)}</div>'
+        "<h3>Worst frames</h3><p>Of each measure, the worst frame of the worst clips. This is where to look for "
+        f'what to mend.</p><div class="worsts">{"".join(parts)}</div>'
     )
 
 
@@ -248,7 +258,8 @@ def _worst_rows(root: Path, clips: Iterable[Kept], maker: Maker, measure: Measur
             unit = f" {measure.unit}" if measure.unit else ""
             rows.append(
                 f'<figure style="--n:{len(columns)}"><div class="row">{"".join(pictures)}</div>'
-                f"<figcaption><b>{value:.{measure.digits}f}{escape(unit)}</b> {escape(clip_name)}, frame {index}</figcaption></figure>"
+                f"<figcaption><b>{value:.{measure.digits}f}{escape(unit)}</b> "
+                f"{escape(clip_name)}, frame {index}</figcaption></figure>"
             )
     return "".join(rows)
 
@@ -264,8 +275,7 @@ def _liveliness(
     kept: Mapping[Maker, Sequence[Kept]],
 ) -> str:
     likeness = "csim_truth" if track == "self" else "csim_portrait"
-    # Numbers of views can be compared on the same shots only.
-    group = LONG if pick(whole, track=track, group=LONG) else ALL
+    group = main_group(whole, track)
     rows = {(row["renderer"], row["views"], row["measure"]): row for row in pick(whole, track=track, group=group)}
     series = []
     for name, colour in colours.items():
@@ -301,14 +311,14 @@ def _liveliness(
     )
     if cloud:
         second = (
-            f'<figure class="chart">{cloud}<figcaption>The same clip by clip, over how far the mouth moves (1: as far as '
-            "the driver’s). A clip at the left edge is alike because it does not move.</figcaption></figure>"
+            f'<figure class="chart">{cloud}<figcaption>The same clip by clip, over how far the mouth moves '
+            "(1: as far as the driver’s). A clip at the left edge is alike because it does not move.</figcaption></figure>"
         )
     return (
         "<h3>Liveliness against fidelity</h3>"
         f"{_legend(colours)}"
-        f'<div class="charts"><figure class="chart">{plot}<figcaption>Up is more alike, left is closer to the driver’s '
-        f"expression: the best corner is the upper left. {escape(GROUP_TITLES.get(group, group))}; bars: 95 % intervals."
+        f'<div class="charts"><figure class="chart">{plot}<figcaption>Up is more alike, left is closer to the '
+        f"driver’s expression: the best corner is the upper left. {escape(GROUP_TITLES.get(group, group))}; bars: 95 % intervals."
         f"</figcaption></figure>{second}</div>"
     )
 
@@ -335,8 +345,8 @@ def _views(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colour
         charts.append(_chart(curve(series, views, BY_NAME[name].title), BY_NAME[name]))
     count = max((r["n"] for r in pick(whole, track=track, group=LONG)), default=0)
     return (
-        f"<h3>What more pictures bring</h3><p>On the {count} shots that serve every number of views, so that like is compared "
-        f'with like. Bands: 95 % intervals.</p>{_legend(colours)}<div class="charts small">{"".join(charts)}</div>'
+        f"<h3>What more pictures bring</h3><p>On the {count} shots that serve every number of views, so that "
+        f'like is compared with like. Bands: 95 % intervals.</p>{_legend(colours)}<div class="charts small">{"".join(charts)}</div>'
     )
 
 
@@ -353,7 +363,10 @@ def _spreads(
             label = STILL if maker[0] == STILL else f"{maker[0]} {maker[1]}"
             rows.append((label, colours[maker[0]], [value for value, weight in pairs if weight]))
         charts.append(_chart(strips(rows, BY_NAME[name].title), BY_NAME[name]))
-    return f'<h3>Clip by clip</h3><p>A dot is a clip, the bar the median.</p><div class="charts small">{"".join(charts)}</div>'
+    return (
+        "<h3>Clip by clip</h3><p>A dot is a clip, the bar the median.</p>"
+        f'<div class="charts small">{"".join(charts)}</div>'
+    )
 
 
 def _chart(svg: str, measure: Measure) -> str:
@@ -393,31 +406,31 @@ def _tables(
         + "</th>"
         for name, views in columns
     )
+    # Other shots, other figures: best in a row means something only where all columns stand on the same shots.
+    comparable = group == LONG or len({views for _, views in columns}) == 1
     parts = []
     for family in FAMILIES:
         lines = []
         for measure in measures(track):
             if measure.family == family:
                 cells = [table.get((measure.name, *maker)) for maker in columns]
-                lines.append(_line(measure, cells, [maker[0] == STILL for maker in columns]))
+                lines.append(_line(measure, cells, comparable))
         if lines:
-            parts.append(
-                f'<tbody><tr class="family"><th colspan="{len(columns) + 1}">{escape(family)}</th></tr>{"".join(lines)}</tbody>'
-            )
-    title = "The figures" if group == ALL else GROUP_TITLES.get(group, group.capitalize())
-    return (
-        f"<h3>{escape(title)}</h3>" + (
-            "<p>Bold: best in its row. Small: 95 % interval over clips, and how many clips a figure stands on.</p>" if group == ALL else ""
-        )
-        + f'<div class="scroll"><table><thead><tr><th></th>{heads}</tr></thead>{"".join(parts)}</table></div>'
-    )  # fmt: skip
+            head = f'<tr class="family"><th colspan="{len(columns) + 1}">{escape(family)}</th></tr>'
+            parts.append(f"<tbody>{head}{''.join(lines)}</tbody>")
+    first_table = group == main_group(whole, track)
+    title = "The figures" if first_table else GROUP_TITLES.get(group, group.capitalize())
+    alike = " Only shots that serve every number of views, so that columns compare." if group == LONG else ""
+    text = f"<p>{_TABLE_TEXT}{alike}</p>" if first_table else ""
+    head = f"<thead><tr><th></th>{heads}</tr></thead>"
+    return f'<h3>{escape(title)}</h3>{text}<div class="scroll"><table>{head}{"".join(parts)}</table></div>'
 
 
-def _line(measure: Measure, cells: Sequence[Row | None], still: Sequence[bool]) -> str:
+def _line(measure: Measure, cells: Sequence[Row | None], comparable: bool) -> str:
     values = [cell["value"] if cell else None for cell in cells]
     goodness = [_goodness(measure, value) for value in values]
     best = max((g for g in goodness if g is not None), default=None)
-    several = len({g for g in goodness if g is not None}) > 1
+    several = comparable and len({g for g in goodness if g is not None}) > 1
     arrow = {"higher": "↑", "lower": "↓", "one": "→ 1", "none": ""}[measure.better]
     unit = f" <small>{escape(measure.unit)}</small>" if measure.unit else ""
     parts = [f"<th>{escape(measure.title)}{unit} <i>{arrow}</i><small>{escape(measure.meaning)}</small></th>"]
@@ -443,7 +456,9 @@ def _goodness(measure: Measure, value: float | None) -> float | None:
 
 
 def _groups(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colours: Mapping[str, int]) -> str:
-    groups = [g for g in dict.fromkeys(row["group"] for row in pick(whole, track=track)) if g != ALL]
+    groups = [
+        g for g in dict.fromkeys(row["group"] for row in pick(whole, track=track)) if g != main_group(whole, track)
+    ]
     if not groups:
         return ""
     parts = []
@@ -480,13 +495,14 @@ def _about(whole: Mapping[str, Any]) -> str:
         lines = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in facts.items())
         hashes = "".join(f"<dt>{escape(k)}</dt><dd><code>{escape(v)}</code></dd>" for k, v in about["weights"].items())
         parts.append(
-            f"<h3>Track {escape(track)}</h3><dl>{lines}</dl><details><summary>Networks’ sha256</summary><dl>{hashes}</dl></details>"
+            f"<h3>Track {escape(track)}</h3><dl>{lines}</dl>"
+            f"<details><summary>Networks’ sha256</summary><dl>{hashes}</dl></details>"
         )
     return (
         '<section id="about"><h2>About these figures</h2>'
-        "<p>Movement and identity are judged by networks that have no part in making a clip: OpenSeeFace (landmarks, gaze), "
-        "FSA-Net (head pose), MobileFaceNet (identity; trained on MS-Celeb-1M). A still picture is always like itself: "
+        "<p>Movement and identity are judged by networks that have no part in making a clip: OpenSeeFace "
+        "(landmarks, gaze), FSA-Net (head pose), MobileFaceNet (identity; trained on MS-Celeb-1M). A still picture is always like itself: "
         "likeness means something only beside movement. What each figure means stands in docs/evaluate.md.</p>"
-        '<p class="warning">This page may show people who gave no release: keep it to yourself. The tables may be published, '
-        f"the pictures not.</p>{''.join(parts)}</section>"
+        '<p class="warning">This page may show people who gave no release: keep it to yourself. The tables may '
+        f"be published, the pictures not.</p>{''.join(parts)}</section>"
     )

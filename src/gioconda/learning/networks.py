@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,6 @@ class Painter(nn.Module):
         )
         self.leave = nn.Conv2d(widths[0], 4, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
-        nn.init.constant_(self.leave.bias, 0)
 
     def forward(self, clues: Tensor) -> Tensor:
         """See the class."""
@@ -57,10 +57,7 @@ class Painter(nn.Module):
         kept = []
         for number, block in enumerate(self.down):
             kept.append(x)
-            if number < len(self.down) - 1:
-                x = block(functional.avg_pool2d(x, 2))
-            else:
-                x = block(x)
+            x = block(functional.avg_pool2d(x, 2) if number < len(self.down) - 1 else x)
         for number, block in enumerate(self.up):
             if number:
                 x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -84,13 +81,11 @@ class Discriminator(nn.Module):
         super().__init__()
         spectral = nn.utils.parametrizations.spectral_norm
         widths = (3 + 4, width, 2 * width, 4 * width)
-        self.layers = nn.ModuleList(
-            spectral(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(spectral(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in pairwise(widths))
         self.judge = spectral(nn.Conv2d(widths[-1], 1, 3, padding=1))
 
     def forward(self, picture: Tensor, where: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Scores, (n, 1, h/8, w/8), and the features of each layer, for pictures (n, 3, h, w) and masks (n, 4, h, w)."""
+        """Scores, (n, 1, h/8, w/8), and each layer's features, for pictures (n, 3, h, w) and masks (n, 4, h, w)."""
         x = torch.cat([picture * 2 - 1, where], dim=1)
         features = []
         for layer in self.layers:

@@ -87,7 +87,7 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
     if not all(path.exists() for path in paths.values()):
         unfinished = {kind: path.with_suffix(".part") for kind, path in paths.items()}
         arrays = {
-            kind: np.lib.format.open_memmap(
+            kind: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
                 unfinished[kind], "w+", np.uint8, (settings.samples, height, width, CHANNELS + 4)
             )
             for kind, (width, height) in WINDOWS.items()
@@ -103,7 +103,7 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
 
 
 def _augmented(windows: Array, random: np.random.Generator, device: str) -> Tensor:
-    """A batch, float (n, 14, h, w), 0 to 1, each window mirrored and recoloured at random, alike in all its pictures."""
+    """A batch, float (n, 14, h, w), 0 to 1, each window mirrored and recoloured at random, its pictures alike."""
     x = torch.from_numpy(windows.astype(np.float32) / 255).permute(0, 3, 1, 2).to(device)
     flip = torch.from_numpy(random.random(len(x)) < 0.5).to(device)
     x = torch.where(flip[:, None, None, None], x.flip(3), x)
@@ -130,10 +130,10 @@ class _Learner:
     def __init__(self, settings: WarpTraining, device: str) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
-        self.painter = Painter().to(device).to(memory_format=torch.channels_last)
+        self.painter = Painter().to(device)
         self.mean = Painter().to(device)
         self.mean.load_state_dict(self.painter.state_dict())
-        self.discriminator = Discriminator().to(device).to(memory_format=torch.channels_last)
+        self.discriminator = Discriminator().to(device)
         self.painter_steps = torch.optim.Adam(self.painter.parameters(), settings.rate, betas=(0.5, 0.99))
         self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), settings.rate, betas=(0.0, 0.99))
 

@@ -1,6 +1,6 @@
 """The renderer called `flow`: the picture's own pixels, moved by landmarks, with no network.
 
-The skin is warped; behind the openings of eyes and mouth lie plates (`openings.py`) that do not
+The skin is warped; behind the openings of eyes and mouth lie plates (`plates.py`) that do not
 squeeze with them: a closing lid covers the eye, it does not flatten it.
 """
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from gioconda.face import Points
 from gioconda.portrait import View
+from gioconda.rendering.eye_plate import EyePlate
 from gioconda.rendering.field import Field
 from gioconda.rendering.head import Head
-from gioconda.rendering.openings import EyePlate, MouthPlate
+from gioconda.rendering.mouth_plate import MouthPlate
 from gioconda.rendering.renderer import Patch
 
 Array = NDArray[Any]
@@ -27,7 +28,7 @@ REGION = 3.4
 
 
 class FlowRenderer:
-    """See `gioconda.rendering.Renderer`. The first view is the canvas."""
+    """See `gioconda.rendering.Renderer`. The first view is the canvas; the others may lend their teeth."""
 
     def __init__(self, views: Sequence[View]) -> None:
         canvas = views[0]
@@ -43,7 +44,7 @@ class FlowRenderer:
         self._grid = np.dstack([columns, rows])
         self._plates: tuple[EyePlate | MouthPlate, ...] = (
             *(EyePlate(self._rgb, self._source, side, head) for side in (0, 1)),
-            MouthPlate(self._rgb, self._source, head),
+            MouthPlate(self._rgb, self._source, head, views[1:]),
         )
 
     def __call__(self, target: Points) -> Patch:

@@ -1,0 +1,69 @@
+"""Plates: small pictures behind the openings of a face, eyeballs and the inside of the mouth.
+
+A plate is in the portrait's own pixels, lies behind the skin, moves with the skull (not with lids
+or lips), and shows only inside its opening. Where the portrait shows an eye or the inside of the
+mouth, the plate is exactly those pixels; around them it goes on as an eye or a mouth would, in the
+portrait's own colours. `eye_plate.py` and `mouth_plate.py` make them; this module is what both use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Rgb = NDArray[np.uint8]
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in brightness. Source: ITU-R BT.601."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture with the place of its first pixel."""
+
+    rgb: Rgb
+    left: int
+    top: int
+
+    def sample(self, x: Array, y: Array) -> Array:
+        """Its colours at some points, float32 (..., 3)."""
+        x, y = (x - self.left).astype(np.float32), (y - self.top).astype(np.float32)
+        return cv2.remap(self.rgb, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+
+
+def polygon_mask(polygon: Array, left: int, top: int, width: int, height: int) -> Array:
+    """Coverage of a polygon, float32 (height, width), 0 to 1, edges smooth."""
+    mask = np.zeros((height, width), np.uint8)
+    fixed = np.round((polygon - (left, top)) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [fixed], (255,), cv2.LINE_AA, 4)
+    return mask.astype(np.float32) / 255
+
+
+def bounding(polygon: Array, margin: Array, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a polygon with a margin (x, y), inside a picture."""
+    low = np.maximum(np.floor(polygon.min(axis=0) - margin), 0).astype(int)
+    high = np.minimum(np.ceil(polygon.max(axis=0) + margin) + 1, (width, height)).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def feathered(mask: Array, radius: float) -> Array:
+    """Softened inwards only, so that nothing shows outside the opening."""
+    size = 2 * round(radius) + 1
+    return mask * cv2.blur(mask, (size, size)) if size > 1 else mask
+
+
+def blend(part: Rgb, colours: Array, mask: Array) -> None:
+    """Lay colours, (h, w, 3), over a part of a picture where the mask, (h, w) 0 to 1, says; in place."""
+    share = mask[..., None]
+    part[:] = np.clip(np.rint(part * (1 - share) + colours * share), 0, 255)
+
+
+def step(t: Array) -> Array:
+    """0 below 0, 1 above 1, smooth between."""
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
