@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gioconda import __version__
-from gioconda.errors import GiocondaError, UsageError
+from gioconda.errors import GiocondaError, UsageError, VideoError
 from gioconda.media.pictures import MAX_PIXELS
 from gioconda.progress import bar
 
@@ -55,14 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _animate(options: argparse.Namespace) -> None:
-    from gioconda.drivers import open_driver, with_sound
+    from gioconda.drivers import open_driver
     from gioconda.media.clip import check_output
     from gioconda.pipeline import animate
 
     check_output(options.out)
+    if options.sound and not options.sound.is_file():
+        raise VideoError(f"{options.sound}: no such file to take the sound from")
     portrait = _portrait(options)
     performance = open_driver(options.driver, start=options.start, end=options.end, progress=bar)
-    performance = with_sound(performance, options.sound)
     animation = animate(
         portrait,
         performance,
@@ -73,9 +74,8 @@ def _animate(options: argparse.Namespace) -> None:
         size=options.size,
         fps=options.fps,
     )
-    animation.save(options.out, sound=not options.mute, progress=bar)
-    width, height = animation.size
-    print(f"{options.out}: {len(animation)} frames, {width} x {height}, {animation.fps:g} per second")
+    animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
+    print(f"{options.out}: {len(animation)} frames, {animation.fps:g} per second")
     _report_gaps(performance)
 
 
@@ -124,8 +124,7 @@ def _reel(options: argparse.Namespace) -> None:
         fps=options.fps,
     )
     reel.save(options.out, sound=options.sound, progress=bar)
-    width, height = reel.size
-    print(f"{options.out}: {len(reel)} frames, {width} x {height}, {len(performances)} performances")
+    print(f"{options.out}: {len(reel)} frames, {len(performances)} performances")
 
 
 def _faces(options: argparse.Namespace) -> None:
@@ -139,7 +138,10 @@ def _faces(options: argparse.Namespace) -> None:
     picture = read_picture(options.picture, options.max_pixels)
     search = default_tracker().find(picture.rgb)
     if not search.faces:
-        raise NoFaceError(f"{options.picture}: no face found (tried {'; '.join(search.tried)})")
+        raise NoFaceError(
+            f"{options.picture}: no face found (tried {'; '.join(search.tried)}); "
+            "to animate it all the same, give the face's place with --box x,y,width,height"
+        )
     for number, face in enumerate(search.faces):
         x, y, width, height = (round(v) for v in vars(face.box).values())
         print(f"{number}: --box {x},{y},{width},{height}")

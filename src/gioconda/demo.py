@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from gioconda.drivers import builtin, builtin_names
-from gioconda.errors import MissingExtraError
+from gioconda.errors import MissingExtraError, OutputError
 from gioconda.media.clip import check_output
 from gioconda.pipeline import Reel, animate
 from gioconda.portrait import Portrait, View
@@ -43,10 +43,10 @@ def make_demo(folder: Path, progress: Progress = quiet) -> list[Path]:
         OutputError: the folder cannot be written to.
     """
     portrait = demo_portrait()
-    made_folder = not folder.exists()
-    if made_folder:
-        check_output(folder.parent / "x.mp4")
-        folder.mkdir()
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; give a folder")
+    check_output(folder.parent / "reel.mp4")
+    folder.mkdir(exist_ok=True)
     performances = {name: builtin(name) for name in builtin_names()}
     paths = [
         animate(portrait, performance).save(folder / f"{name}.mp4", progress=progress)

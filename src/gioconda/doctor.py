@@ -29,12 +29,16 @@ PACKAGES = {
     "opencv-contrib-python": "warping pictures",
     "av": "video and sound",
     "pillow": "pictures",
-    "pillow-heif": "HEIC pictures",
+    "onnxruntime": "networks",
     "safetensors": ".motion files",
     "tqdm": "progress bars",
 }
 ENCODERS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".webp": "libwebp_anim", ".gif": "gif", ".apng": "apng"}
-EXTRAS = {"skimage": ("demo", "the built-in portrait of 'gioconda demo'")}
+EXTRAS = {
+    "skimage": ("demo", "the built-in portrait of 'gioconda demo'"),
+    "pillow_heif": ("heic", "HEIC pictures"),
+    "torch": ("learn", "training"),
+}
 
 
 def examine() -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -51,8 +50,3 @@ def open_driver(
             f"{driver}: no such file, and no built-in performance of that name ({', '.join(builtin_names())})"
         )
     return capture(path, start=start, end=end, progress=progress)
-
-
-def with_sound(performance: Performance, sound: Path | None) -> Performance:
-    """The same movement with the sound of another file; it begins with the performance's time zero."""
-    return replace(performance, source=sound) if sound else performance

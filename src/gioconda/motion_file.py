@@ -68,7 +68,7 @@ def read_motion(path: Path) -> Performance:
         MotionFileError: no such file, damaged, not a `.motion` file, or of a newer version.
     """
     if not path.is_file():
-        raise MotionFileError(f"{path}: no such file")
+        raise MotionFileError(f"{path}: no such file; record one with 'gioconda capture VIDEO --out {path.name}'")
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})["gioconda"])

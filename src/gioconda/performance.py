@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
 from gioconda.expression import CONTROL_COUNT
+from gioconda.progress import Progress, quiet
+from gioconda.tracking import Tracker
 
 Array = NDArray[Any]
 
@@ -110,11 +112,18 @@ class Performance:
         return float(self.times[-1] - self.times[0] + 1 / self.fps)
 
     @staticmethod
-    def from_video(path: str | Path, **options: Any) -> Performance:
-        """Record a performance; see `gioconda.capture.capture` for the options and errors."""
+    def from_video(
+        path: str | Path,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        tracker: Tracker | None = None,
+        progress: Progress = quiet,
+    ) -> Performance:
+        """Record a performance; options and errors as of `gioconda.capture.capture`."""
         from gioconda.capture import capture
 
-        return capture(Path(path), **options)
+        return capture(Path(path), start=start, end=end, tracker=tracker, progress=progress)
 
     @staticmethod
     def load(path: str | Path) -> Performance:

@@ -72,14 +72,15 @@ class Animation:
 
         Args:
             path: where to; the file appears under this name only when it is whole.
-            sound: True for the driver's own sound, False for none, or a file to take it from.
+            sound: True for the driver's own sound, False for none, or a file to take it from, whose
+                beginning is the beginning of the driver (not of the part that `start` left of it).
             progress: told about every frame.
 
         Raises:
             OutputError: unknown ending, or the file cannot be written there.
         """
         source = self.performance.source if sound is True else (sound or None)
-        begins = Sound(source, float(self.performance.times[0]) if sound is True else 0.0) if source else None
+        begins = Sound(source, float(self.performance.times[0])) if source else None
         write_clip(path, self, self.size, len(self), self.fps, begins, progress)
         return Path(path)
 

@@ -149,8 +149,13 @@ def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box
     else:
         search = tracker.find(picture.rgb)
     if not search.faces:
-        hint = "give a tighter or a wider --box" if box else "give its place with --box x,y,width,height"
-        raise NoFaceError(f"{path}: no face found (tried {'; '.join(search.tried)}); {hint}")
+        if box:
+            raise NoFaceError(
+                f"{path}: no face found in the box, {len(search.tried)} ways tried; give a wider or tighter one"
+            )
+        raise NoFaceError(
+            f"{path}: no face found (tried {'; '.join(search.tried)}); give its place with --box x,y,width,height"
+        )
     if face >= len(search.faces) or face < 0:
         count = len(search.faces)
         have = "one face was found, number 0" if count == 1 else f"{count} faces were found, 0 to {count - 1}"

@@ -61,7 +61,7 @@ class Gains:
         head: turning, nodding, tilting and moving.
         mouth: lips, jaw and cheeks beside them.
         eyes: lids and gaze.
-        brows: brows, forehead and cheeks.
+        brows: brows, forehead and upper cheeks.
     """
 
     head: float = 1.0

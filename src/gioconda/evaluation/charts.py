@@ -108,11 +108,11 @@ def scatter(
     )
     parts = _grid(y, y_marks, width)
     for mark in x_marks:
-        parts.append(f'<line class="grid" x1="{x(mark):.1f}" y1="{TOP}" x2="{x(mark):.1f}" y2="{height - bottom}"/>')
+        parts.append(f'<line class="grid" x1="{x(mark):.1f}" y1="{top}" x2="{x(mark):.1f}" y2="{height - bottom}"/>')
         parts.append(_text(x(mark), height - bottom + 16, f"{mark:g}", "middle"))
-    parts.append(_text((LEFT + width - RIGHT) / 2, height - 8, across, "middle", "axis"))
+    parts.append(_text((left + width - RIGHT) / 2, height - 8, across, "middle", "axis"))
     parts.append(
-        f'<text class="axis" text-anchor="middle" transform="translate(11 {(TOP + height - bottom) / 2:.0f}) '
+        f'<text class="axis" text-anchor="middle" transform="translate(12 {(top + height - bottom) / 2:.0f}) '
         f'rotate(-90)">{escape(up)}</text>'
     )
     for line in series:
@@ -168,11 +168,11 @@ def _most(p: Point) -> float:
     return p.y if p.high is None else max(p.high, p.y)
 
 
-def _grid(y: Axis, marks: Sequence[float], width: int) -> list[str]:
+def _grid(y: Axis, marks: Sequence[float], width: int, left: int = LEFT) -> list[str]:
     parts = []
     for mark in marks:
-        parts.append(f'<line class="grid" x1="{LEFT}" y1="{y(mark):.1f}" x2="{width - RIGHT}" y2="{y(mark):.1f}"/>')
-        parts.append(_text(LEFT - 6, y(mark) + 4, f"{mark:g}", "end"))
+        parts.append(f'<line class="grid" x1="{left}" y1="{y(mark):.1f}" x2="{width - RIGHT}" y2="{y(mark):.1f}"/>')
+        parts.append(_text(left - 6, y(mark) + 4, f"{mark:g}", "end"))
     return parts
 
 

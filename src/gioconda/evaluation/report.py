@@ -312,14 +312,15 @@ def _liveliness(
     if cloud:
         second = (
             f'<figure class="chart">{cloud}<figcaption>The same clip by clip, over how far the mouth moves '
-            "(1: as far as the driver’s). A clip at the left edge is alike because it does not move.</figcaption></figure>"
+            "(1: as far as the driver’s). A clip at the left edge is alike because it does not move.</figcaption>"
+            "</figure>"
         )
     return (
         "<h3>Liveliness against fidelity</h3>"
         f"{_legend(colours)}"
         f'<div class="charts"><figure class="chart">{plot}<figcaption>Up is more alike, left is closer to the '
-        f"driver’s expression: the best corner is the upper left. {escape(GROUP_TITLES.get(group, group))}; bars: 95 % intervals."
-        f"</figcaption></figure>{second}</div>"
+        f"driver’s expression: the best corner is the upper left. "
+        f"{escape(GROUP_TITLES.get(group, group))}; bars: 95 % intervals.</figcaption></figure>{second}</div>"
     )
 
 
@@ -346,7 +347,8 @@ def _views(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colour
     count = max((r["n"] for r in pick(whole, track=track, group=LONG)), default=0)
     return (
         f"<h3>What more pictures bring</h3><p>On the {count} shots that serve every number of views, so that "
-        f'like is compared with like. Bands: 95 % intervals.</p>{_legend(colours)}<div class="charts small">{"".join(charts)}</div>'
+        f"like is compared with like. Bands: 95 % intervals.</p>{_legend(colours)}"
+        f'<div class="charts small">{"".join(charts)}</div>'
     )
 
 
@@ -501,8 +503,9 @@ def _about(whole: Mapping[str, Any]) -> str:
     return (
         '<section id="about"><h2>About these figures</h2>'
         "<p>Movement and identity are judged by networks that have no part in making a clip: OpenSeeFace "
-        "(landmarks, gaze), FSA-Net (head pose), MobileFaceNet (identity; trained on MS-Celeb-1M). A still picture is always like itself: "
-        "likeness means something only beside movement. What each figure means stands in docs/evaluate.md.</p>"
+        "(landmarks, gaze), FSA-Net (head pose), MobileFaceNet (identity; trained on MS-Celeb-1M). "
+        "A still picture is always like itself: likeness means something only "
+        "beside movement. What each figure means stands in docs/evaluate.md.</p>"
         '<p class="warning">This page may show people who gave no release: keep it to yourself. The tables may '
         f"be published, the pictures not.</p>{''.join(parts)}</section>"
     )

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from gioconda.errors import OutputError, PictureError
+from gioconda.errors import MissingExtraError, OutputError, PictureError
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_picture", "write_png"]
 
@@ -25,12 +24,11 @@ MAX_PIXELS = 100_000_000
 MIN_SIDE = 64
 
 # Only plain pixel formats: some of Pillow's other readers start external programs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF", "GIF", "BMP", "PPM", "JPEG2000")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
+HEIC_SUFFIXES = (".heic", ".heif")
 _FORMATS_SPOKEN = "JPEG, PNG, WebP, AVIF, TIFF, HEIC or GIF"
 
 _PILLOW_LIMIT_LOCK = threading.Lock()
-
-pillow_heif.register_heif_opener()
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,22 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     path = Path(path)
     _check_file(path)
     try:
-        with _quiet_pillow(), Image.open(path, formats=_FORMATS) as image:
+        with _quiet_pillow(), Image.open(path, formats=_formats()) as image:
             _check_size(path, image.size, max_pixels)
             image.load()
             return _to_picture(image)
     except PictureError:
         raise
     except UnidentifiedImageError:
+        if path.suffix.lower() in HEIC_SUFFIXES and "HEIF" not in _formats():
+            raise MissingExtraError(
+                f"{path}: HEIC pictures need an extra: pip install 'gioconda[heic]'; or save it as JPEG or PNG"
+            ) from None
         raise PictureError(f"{path} is not a picture that can be read; use {_FORMATS_SPOKEN}.") from None
     except PermissionError:
         raise PictureError(f"{path} cannot be opened: permission denied; change its permissions.") from None
+    except (TypeError, AttributeError):
+        raise  # a fault of this program, not of the file
     except Exception as error:  # damaged files make the decoders raise nearly anything
         raise PictureError(
             f"{path} is damaged or cut short and cannot be decoded; copy or download it again."
@@ -110,6 +114,16 @@ def spoken_os_error(error: OSError) -> str:
             return "there is no such folder; create it first."
         case _:
             return f"{(error.strerror or str(error)).lower()}; choose another name or folder."
+
+
+def _formats() -> tuple[str, ...]:
+    """Formats to try. HEIC comes with an extra, because its library is under the GPL."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return _FORMATS
+    pillow_heif.register_heif_opener()
+    return (*_FORMATS, "HEIF")
 
 
 def _check_file(path: Path) -> None:

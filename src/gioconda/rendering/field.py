@@ -30,6 +30,8 @@ GRID = 44
 """Cells a side in which the fading outside the face is computed."""
 HELD = {"top": 1.75, "side": 1.35, "bottom": 1.15}
 """How far the head goes along undiminished, in half sizes of the face from its middle: hair, ears, neck."""
+GIVING = 0.85
+"""Share of the way from the region's edge to the face over which movement grows from nothing to all."""
 FADED = {"top": 3.0, "side": 2.9, "bottom": 2.6}
 """Where nothing moves any more, likewise."""
 
@@ -50,7 +52,6 @@ class Fading:
         outline = points[list(OVAL), :2]
         low, high = outline.min(axis=0), outline.max(axis=0)
         middle, half = (low + high) / 2, (high - low) / 2
-        cell = max(width, height) / GRID / half.min()
         across, down = (x - middle[0]) / half[0], (y - middle[1]) / half[1]
         radius = np.hypot(across, down)
         vertical = np.abs(down) / np.maximum(radius, 1e-6)
@@ -59,16 +60,16 @@ class Fading:
             kept["side"] + vertical**2 * (np.where(ends == "top", kept["top"], kept["bottom"]) - kept["side"])
             for kept in (HELD, FADED)
         )
-        # The picture's edge stands still: where it is near, the fading ends there and begins the sooner.
-        edges = np.array([[0.5, 0.5], [width - 1.5, height - 1.5]]) - middle
-        to_edge = np.minimum(
-            np.where(x > middle[0], edges[1, 0], edges[0, 0]) / _nonzero(x - middle[0]),
-            np.where(y > middle[1], edges[1, 1], edges[0, 1]) / _nonzero(y - middle[1]),
-        )
-        outer = np.maximum(np.minimum(outer, radius * to_edge - 1.5 * cell), 1.0 + cell)
-        inner = np.minimum(inner, 1.0 + 0.45 * (outer - 1.0))
         fade = 1 - _smooth((radius - inner) / (outer - inner))
-        fade[[0, -1], :] = fade[:, [0, -1]] = 0
+        # The region's edge stands still, and the whole way from there to the face gives a little.
+        cell = np.array([width, height]) / GRID
+        for to_edge, face, step in (
+            (x, low[0], cell[0]),
+            (y, low[1], cell[1]),
+            (width - 1 - x, width - 1 - high[0], cell[0]),
+            (height - 1 - y, height - 1 - high[1], cell[1]),
+        ):
+            fade = fade * _smooth((to_edge - step / 2) / max(GIVING * (face - step / 2), step))
         return Fading(fade, x, y)
 
 
@@ -121,10 +122,6 @@ def _with_face(field: Array, mesh: FaceMesh, target: Points) -> Array:
     merged = outside + soft * (merged - outside)
     box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return field
-
-
-def _nonzero(values: Array) -> Array:
-    return np.where(np.abs(values) < 1e-6, 1e-6, values)
 
 
 def _smooth(t: Array) -> Array:
