@@ -75,7 +75,8 @@ def _animate(options: argparse.Namespace) -> None:
         fps=options.fps,
     )
     animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
-    print(f"{options.out}: {len(animation)} frames, {animation.fps:g} per second")
+    width, height = animation.size
+    print(f"{options.out}: {len(animation)} frames, {width} x {height}, {animation.fps:g} per second")
     _report_gaps(performance)
 
 

@@ -101,12 +101,10 @@ def scatter(
         7,
     )
     y_marks = ticks(min(_least(p) for p in known), max(_most(p) for p in known), 6)
-    bottom = BOTTOM + 10
-    x, y = (
-        Axis(x_marks[0], x_marks[-1], LEFT + 6, width - RIGHT - 40),
-        Axis(y_marks[0], y_marks[-1], height - bottom, TOP),
-    )
-    parts = _grid(y, y_marks, width)
+    bottom, left, top = BOTTOM + 10, LEFT + 18, TOP + 14
+    x = Axis(x_marks[0], x_marks[-1], left + 6, width - RIGHT - 40)
+    y = Axis(y_marks[0], y_marks[-1], height - bottom, top)
+    parts = _grid(y, y_marks, width, left)
     for mark in x_marks:
         parts.append(f'<line class="grid" x1="{x(mark):.1f}" y1="{top}" x2="{x(mark):.1f}" y2="{height - bottom}"/>')
         parts.append(_text(x(mark), height - bottom + 16, f"{mark:g}", "middle"))

@@ -21,7 +21,7 @@ from gioconda.errors import GiocondaError, UsageError
 from gioconda.evaluation import grading, shots
 from gioconda.evaluation.catalogue import BY_NAME
 from gioconda.evaluation.grading import Grades, Watched
-from gioconda.evaluation.judges import Judges, Picture
+from gioconda.evaluation.judges import Array, Judges, Picture
 from gioconda.evaluation.renderers import STILL, drawer, painted
 from gioconda.evaluation.shots import PICTURES, VIDEOS, Plan, Shot, Source, evenly, find_sources, plan, read_lines
 from gioconda.evaluation.store import Album, ClipFolder, Kept, fingerprint
@@ -63,6 +63,9 @@ SOFT = 1.5
 """Crop pixels per source pixel above which a shot is soft."""
 LABELS = ("kind", "glasses", "beard", "skin_tone", "pose")
 """Labels of a manifest or of portraits.jsonl by which figures are given apart."""
+LOOKED = 2.4
+"""Side of the square that is shown of a portrait or driver, in face heights: a face in a large painting would be
+too small to judge."""
 KINDS = {
     "photo": ("photo", "photograph"),
     "painting": ("painting",),
@@ -411,7 +414,16 @@ def _drive(path: Path, judges: Judges, run: Run, size: Size) -> Driving:
                     return
                 yield frame.time, frame.rgb
 
-        watched = grading.watch(frames(), judges, lambda index, rgb: album.add(rgb))
+        part: tuple[slice, slice] = np.s_[:, :]
+
+        def look(index: int, rgb: Picture) -> None:
+            nonlocal part
+            if index == 0:
+                face = judges.face(rgb)
+                part = part if face is None else head_square(face.points, rgb)
+            album.add(rgb[part])
+
+        watched = grading.watch(frames(), judges, look)
     if not watched.signals.valid.any():
         raise UsageError("the judge finds no face in it")
     ClipFolder(run.root / "drivers", path.stem).save_watched("truth", 0, watched)
@@ -439,6 +451,7 @@ def _measure_clip(
     animation = animate(sitting.portrait, driving.performance, renderer=name)
     times = np.arange(len(animation)) / animation.fps
     album = Album()
+    part = head_square(sitting.person.signals.points[0], canvas.rgb)
 
     def frames() -> Iterator[tuple[float, Picture]]:
         pictures: Iterable[Picture] = (frame.rgb for frame in animation)
@@ -454,7 +467,7 @@ def _measure_clip(
         judges,
         painted(renderer, sitting.portrait.views),
         still=renderer == STILL,
-        also=None if renderer == STILL else lambda index, rgb: album.add(rgb),
+        also=None if renderer == STILL else lambda index, rgb: album.add(rgb[part]),
     )
     places = set(evenly(range(len(times)), SHOWN_FRAMES) if shown else [])
     worst = {} if renderer == STILL else worst_places(grades)
@@ -469,7 +482,7 @@ def _measure_clip(
         "worst": worst,
     }
     picture = Album()
-    picture.add(canvas.rgb)
+    picture.add(canvas.rgb[part])
     picture.keep(folder, "picture", {0: 0})
     looked = sorted(places | set(worst.values()))
     theirs = driving.watched.signals.times
@@ -506,6 +519,19 @@ def sketch(points: Points, height: int, width: int) -> Picture:
         corners = np.rint(points[list(line), :2]).astype(np.int32)
         cv2.polylines(picture, [corners], closed, (236, 226, 208), thick, cv2.LINE_AA)
     return picture
+
+
+def head_square(points: Array, rgb: Picture) -> tuple[slice, slice]:
+    """The part of a picture around judged landmarks (66, 2) that is shown, as much as there is; all without a face."""
+    if not np.isfinite(points).all():
+        return np.s_[:, :]
+    height, width = rgb.shape[:2]
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    side = min(max(16, round(LOOKED * (y1 - y0))), height, width)
+    left = int(np.clip((x0 + x1 - side) / 2, 0, width - side))
+    # The landmarks end at the brows: the head's middle is above theirs.
+    top = int(np.clip((y0 + y1 - side) / 2 - 0.12 * side, 0, height - side))
+    return np.s_[top : top + side, left : left + side]
 
 
 def is_grey(rgb: Picture) -> bool:

@@ -115,7 +115,8 @@ def write(path: Path, grades: Grades, models: Path, given: dict[str, str]) -> No
 
 def _shown(measure: Measure, figure: float, weight: float) -> str:
     if not math.isfinite(figure) or not weight:
-        return "undefined" if measure.family != "Movement" else "driver has none"
+        followed = measure.family == "Movement" and measure.name != "blink_precision"
+        return "driver has none" if followed else "undefined"
     return f"{figure:.{measure.digits}f}"
 
 

@@ -1,0 +1,165 @@
+"""How fast, where the time goes, and how much memory: one JSON file and one table.
+
+    python benchmarks/speed.py --driver talk.mp4 --out speed.json [--picture p.jpg] [--renderer flow]
+
+End to end means the real command in a process of its own, from the start of Python to the finished
+file: decoding, tracking, rendering, encoding. Stages are timed alone, one after the other, in this
+process. On a shared machine compare ratios within one run, not times between runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from gioconda import Gains, Performance, Portrait
+from gioconda.demo import demo_portrait
+from gioconda.media.clip import ClipWriter
+from gioconda.media.video import VideoReader, probe_video
+from gioconda.rendering import composite, make_renderer
+from gioconda.retarget import Sitter, retarget
+from gioconda.tracking import default_tracker
+
+SIZES = (256, 512, 1080, 2160)
+STAGE_FRAMES = 60
+
+
+def end_to_end(picture: Path, driver: Path, size: int, cores: int, seconds: float, renderer: str) -> dict[str, Any]:
+    """Frames per second and peak memory of the real command on some of the machine's cores."""
+    allowed = sorted(os.sched_getaffinity(0))[:cores]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "gioconda.cli", "animate", str(picture), "--driver", str(driver)]
+        command += ["--end", str(seconds), "--size", str(size), "--renderer", renderer, "--out", f"{folder}/clip.mp4"]
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, allowed)
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.perf_counter() - began
+        if status:
+            raise SystemExit("the command failed: " + " ".join(command))
+        frames = probe_video(Path(folder) / "clip.mp4").frame_count_estimate
+    return {
+        "size": size,
+        "cores": len(allowed),
+        "frames": frames,
+        "seconds": round(took, 2),
+        "frames_per_second": round(frames / took, 1),
+        "cpu_seconds_per_frame": round((usage.ru_utime + usage.ru_stime) / frames, 4),
+        "peak_mb": round(usage.ru_maxrss / 1024),
+    }
+
+
+def timed(work: Callable[[], object], times: int = STAGE_FRAMES) -> float:
+    """Median milliseconds of a call, after a few to warm up."""
+    for _ in range(3):
+        work()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - began)
+    return round(1000 * float(np.median(taken)), 2)
+
+
+def stages(portrait: Portrait, driver: Path, size: int, renderer: str) -> dict[str, float]:
+    """Median milliseconds a frame of each stage at one size."""
+    framed = portrait.framed(size=size)
+    canvas = framed.views[0]
+    performance = Performance.from_video(driver, end=2.0)
+    with VideoReader(driver, max_side=960) as video:
+        frames = iter(video)
+        first = next(frames).rgb
+        decode = timed(lambda: next(frames), 40)
+    follow = default_tracker().follow()
+    track = timed(lambda: follow(first))
+    follow.close()
+    sitter = Sitter.of(canvas.points, canvas.rgb.shape[1], canvas.rgb.shape[0])
+    motions = list(performance.resampled(performance.fps))
+    number = iter(range(10**9))
+    targets = [retarget(sitter, motion, Gains()) for motion in motions]
+    render = make_renderer(renderer, framed.views)
+    patch = render(targets[0])
+    with tempfile.TemporaryDirectory() as folder, ClipWriter(f"{folder}/x.mp4", *canvas.rgb.shape[1::-1], 30) as writer:
+        pictures = [composite(canvas, render(t))[0] for t in targets[:20]]
+        encode = timed(lambda: writer.write(pictures[next(number) % 20]))
+    return {
+        "decode": decode,
+        "track": track,
+        "retarget": timed(lambda: retarget(sitter, motions[next(number) % len(motions)], Gains())),
+        "render": timed(lambda: render(targets[next(number) % len(targets)])),
+        "composite": timed(lambda: composite(canvas, patch)),
+        "encode": encode,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    model = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "peak_mb_of_this_process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--driver", type=Path, required=True)
+    parser.add_argument("--picture", type=Path, help="default: the demo's portrait")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the driver (default: 10)")
+    parser.add_argument("--renderer", default="flow")
+    options = parser.parse_args()
+    portrait = Portrait.from_pictures([options.picture]) if options.picture else demo_portrait()
+    with tempfile.TemporaryDirectory() as folder:
+        picture = options.picture
+        if picture is None:
+            picture = Path(folder) / "portrait.png"
+            Image.fromarray(portrait.views[0].rgb).save(picture)
+        runs = [
+            end_to_end(picture, options.driver, size, cores, options.seconds, options.renderer)
+            for size in SIZES
+            for cores in (1, 2)
+            if cores <= len(os.sched_getaffinity(0))
+        ]
+    by_stage = {size: stages(portrait, options.driver, size, options.renderer) for size in SIZES}
+    results = {"machine": machine(), "renderer": options.renderer, "end_to_end": runs, "stages_ms": by_stage}
+    options.out.write_text(json.dumps(results, indent=2) + "\n")
+
+    print("\n| longer side | cores | frames per second | CPU seconds a frame | peak memory |\n|---|---|---|---|---|")
+    for run in runs:
+        print(
+            f"| {run['size']} | {run['cores']} | {run['frames_per_second']} | {run['cpu_seconds_per_frame']} "
+            f"| {run['peak_mb']} MB |"
+        )
+    names = list(next(iter(by_stage.values())))
+    print("\n| longer side | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
+    for size, parts in by_stage.items():
+        print(f"| {size} | " + " | ".join(f"{parts[n]:.1f}" for n in names) + " |")
+
+
+if __name__ == "__main__":
+    main()
