@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gioconda.face import EYES, Eye, Points, eye_distance
 from gioconda.rendering.head import Head
-from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, polygon_mask, step
+from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask, step
 
 Array = NDArray[Any]
 
@@ -57,9 +57,9 @@ class EyePlate:
         inner = cv2.erode(shown.astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
         inner = inner if inner.any() else shown.astype(np.uint8)
         made = (known > 0) & ~shown
-        grown = _grown(colours, (made | (inner > 0)).astype(np.uint8))
-        grown = np.where((inner > 0)[..., None], picture, grown)
-        return np.clip(np.rint(grown), 0, 255).astype(np.uint8)
+        whole = grown(colours, (made | (inner > 0)).astype(np.uint8))
+        whole = np.where((inner > 0)[..., None], picture, whole)
+        return np.clip(np.rint(whole), 0, 255).astype(np.uint8)
 
     def draw(self, rgb: Rgb, target: Points) -> None:
         """Show it through the opening between the lids; changes `rgb` in place."""
@@ -130,24 +130,3 @@ def _lid_gap(points: Points, eye: Eye) -> float:
     """Mean gap between the lids over the eye's width."""
     apart = np.linalg.norm(points[list(eye.upper[2:-2]), :2] - points[list(eye.lower[2:-2]), :2], axis=1).mean()
     return float(apart / np.linalg.norm(points[eye.corners[1], :2] - points[eye.corners[0], :2]))
-
-
-def _grown(rgb: Array, known: Array) -> Array:
-    """Fill the unknown smoothly from the known (uint8 mask 0 or 1): a pyramid of weighted means."""
-    weight = known.astype(np.float32)
-    levels: list[tuple[Array, Array]] = [(rgb.astype(np.float32) * weight[..., None], weight)]
-    while min(levels[-1][1].shape) > 1:
-        colour, share = levels[-1]
-        size = (share.shape[1] + 1) // 2, (share.shape[0] + 1) // 2
-        levels.append(
-            (
-                cv2.resize(colour, size, interpolation=cv2.INTER_AREA),
-                cv2.resize(share, size, interpolation=cv2.INTER_AREA),
-            )
-        )
-    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
-    for colour, share in reversed(levels[:-1]):
-        filled = cv2.resize(filled, share.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(*share.shape, 3)
-        certain = np.minimum(share, 1)[..., None]
-        filled = np.where(certain > 0, colour + (1 - certain) * filled, filled)
-    return filled

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
 from gioconda.portrait import View
 from gioconda.rendering.head import Head
-from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, polygon_mask, step
+from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask, step
 
 Array = NDArray[Any]
 
@@ -41,11 +41,10 @@ class MouthPlate:
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         across, down = self._in_mouth(x, y, source)
         made = _teeth_and_darkness(across, down, self._gap, palette)
-        other = max(others, key=lambda view: _openness(view.points), default=None)
-        if other is not None and _openness(other.points) > self._gap + WORTH_BORROWING:
+        lender = max(others, key=lambda view: _teeth_shown(view.rgb, view.points), default=None)
+        if lender is not None and _teeth_shown(lender.rgb, lender.points) > _teeth_shown(rgb, source) + LEAST_LOAN:
             place = np.array([[1, 0, -left], [0, 1, -top]], np.float64)
-            seen, share = _seen_inside(other, rgb, source, self._depth, place, (right - left, bottom - top))
-            made += share * (seen - made)
+            made = _lent(lender, rgb, source, place, (right - left, bottom - top), palette)
         soft = cv2.blur(inner, (rim, rim))[..., None]
         whole = np.clip(np.rint(made + soft * (picture - made)), 0, 255).astype(np.uint8)
         self._whole = Sheet(whole, left, top)
@@ -108,33 +107,48 @@ def _curve(points: Array, x: Array) -> Array:
     return np.interp(x, points[order, 0], points[order, 1])
 
 
-WORTH_BORROWING = 0.05
-"""Mouth widths that another view's mouth must be open further for its teeth to be taken."""
+LEAST_LOAN = 0.01
+"""Squared mouth widths that another view must show more of the teeth for them to be taken from it."""
 
 
-def _openness(points: Points) -> float:
-    """Gap between the lips over the mouth's width."""
-    return _opening(points) / float(np.linalg.norm(points[MOUTH_OUTLINE[10], :2] - points[MOUTH_OUTLINE[0], :2]))
+def _teeth_shown(rgb: Rgb, points: Points) -> float:
+    """Area of what is as bright as teeth between the lips, in squared mouth widths."""
+    outline = points[list(MOUTH_OUTLINE), :2]
+    left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
+    if right - left < 2 or bottom - top < 2:
+        return 0.0
+    inside = polygon_mask(outline, left, top, right - left, bottom - top)
+    light = float(np.median(_colours(rgb, points, _ROUND_MOUTH), axis=0) @ LUMA)
+    bright = (rgb[top:bottom, left:right] @ LUMA) > 0.75 * light
+    width = float(np.linalg.norm(points[MOUTH_OUTLINE[10], :2] - points[MOUTH_OUTLINE[0], :2]))
+    return float((inside * bright).sum()) / max(width, 1.0) ** 2
 
 
-def _seen_inside(
-    view: View, rgb: Rgb, source: Points, depth: float, place: Array, size: tuple[int, int]
-) -> tuple[Array, Array]:
-    """The inside of another view's mouth, laid where it is in the portrait's skull.
+def _lent(view: View, rgb: Rgb, source: Points, place: Array, size: tuple[int, int], palette: _Palette) -> Array:
+    """The inside of another view's mouth, laid where it is in the portrait's skull, float (h, w, 3).
 
-    Gives back colours, float (h, w, 3), and how much of them is to be seen, float (h, w, 1).
+    Above it, where that view's upper lip was, the teeth go on as they begin; below, it is dark.
     `place`, (2, 3), takes the portrait's pixels to those of the result, of width and height `size`.
     """
     to_portrait = Head(view.points).affine(source, float(view.points[list(MOUTH_OUTLINE), 2].mean()))
     matrix = place @ np.vstack([to_portrait, (0, 0, 1)])
     height, width = view.rgb.shape[:2]
     outline = view.points[list(MOUTH_OUTLINE), :2]
-    inside = cv2.warpAffine(polygon_mask(outline, 0, 0, width, height), matrix, size, flags=cv2.INTER_AREA)
-    soft = 2 * max(1, round(0.01 * float(np.linalg.norm(source[61] - source[291])))) + 1
-    inside = cv2.blur(cv2.erode(inside, np.ones((soft, soft), np.uint8)), (soft, soft))
-    colours = cv2.warpAffine(view.rgb, matrix, size, flags=cv2.INTER_AREA).astype(np.float64)
-    light = _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0)
-    return colours * light, inside[..., None]
+    inside = cv2.warpAffine(polygon_mask(outline, 0, 0, width, height), matrix, size, flags=cv2.INTER_LINEAR)
+    soft = 2 * max(1, round(0.015 * float(np.linalg.norm(source[61] - source[291])))) + 1
+    inside = cv2.erode(inside, np.ones((soft, soft), np.uint8))
+    colours = cv2.warpAffine(view.rgb, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float64)
+    colours *= _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0)
+    known = (inside > 0.9).astype(np.uint8)
+    if not known.any():
+        return np.broadcast_to(palette.dark, colours.shape).copy()
+    onwards = grown(colours, known)
+    below = (np.cumsum(known, axis=0) > 0) & (known == 0)
+    fade = cv2.blur(below.astype(np.float32), (soft, soft))[..., None]
+    whole = np.where(known[..., None] > 0, colours, onwards + fade * (palette.dark - onwards))
+    across = np.any(known, axis=0)
+    whole[:, ~across] = palette.dark
+    return whole
 
 
 def _colours(rgb: Rgb, points: Points, landmarks: tuple[int, ...]) -> Array:

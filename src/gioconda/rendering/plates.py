@@ -67,3 +67,24 @@ def step(t: Array) -> Array:
     """0 below 0, 1 above 1, smooth between."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def grown(rgb: Array, known: Array) -> Array:
+    """Fill the unknown smoothly from the known (uint8 mask 0 or 1): a pyramid of weighted means."""
+    weight = known.astype(np.float32)
+    levels: list[tuple[Array, Array]] = [(rgb.astype(np.float32) * weight[..., None], weight)]
+    while min(levels[-1][1].shape) > 1:
+        colour, share = levels[-1]
+        size = (share.shape[1] + 1) // 2, (share.shape[0] + 1) // 2
+        levels.append(
+            (
+                cv2.resize(colour, size, interpolation=cv2.INTER_AREA),
+                cv2.resize(share, size, interpolation=cv2.INTER_AREA),
+            )
+        )
+    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
+    for colour, share in reversed(levels[:-1]):
+        filled = cv2.resize(filled, share.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(*share.shape, 3)
+        certain = np.minimum(share, 1)[..., None]
+        filled = np.where(certain > 0, colour + (1 - certain) * filled, filled)
+    return filled
