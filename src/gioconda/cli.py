@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gioconda import __version__
-from gioconda.errors import GiocondaError, UsageError, VideoError
+from gioconda.errors import GiocondaError, MissingExtraError, UsageError, VideoError
 from gioconda.media.pictures import MAX_PIXELS
 from gioconda.progress import bar
 
@@ -210,6 +210,18 @@ def _score(options: argparse.Namespace) -> None:
         print(options.out)
 
 
+def _train_warp(options: argparse.Namespace) -> None:
+    try:
+        from gioconda.learning.export import export_warp
+        from gioconda.learning.train_warp import WarpTraining, train_warp
+    except ImportError as error:
+        raise MissingExtraError("training needs the extra 'learn': pip install 'gioconda[learn]'") from error
+    settings = WarpTraining(samples=options.samples, batch=options.batch, seed=options.seed)
+    train_warp(options.data, options.out, settings, options.minutes, progress=bar)
+    export_warp(options.out, options.out / "warp.onnx", {"name": "warp", "data": str(options.data.name)})
+    print(f"{options.out / 'warp.onnx'} written; curves in {options.out / 'log.jsonl'}")
+
+
 def _doctor(options: argparse.Namespace) -> None:
     from gioconda.doctor import examine
 
@@ -301,6 +313,24 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="FOLDER", help="default: demo/")
 
     _add_evaluation(verb)
+
+    train = verbs.add_parser("train", help="teach a network from footage (needs the extra 'learn')")
+    networks = train.add_subparsers(required=True, metavar="NETWORK")
+    warp = networks.add_parser(
+        "warp", help="the painter of mouths and eyes", description="Teach the painter of mouths and eyes."
+    )
+    warp.add_argument(
+        "--data", type=Path, required=True, help="a dataset folder: clips.jsonl, clips/, stills.jsonl, stills/"
+    )
+    warp.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the run; an unfinished one goes on")
+    warp.add_argument(
+        "--minutes", type=float, default=60.0, help="how long to learn, the making of pairs apart (default: 60)"
+    )
+    warp.add_argument("--samples", type=int, default=6000, help="pairs to learn from (default: 6000)")
+    warp.add_argument("--batch", type=int, default=16, help="windows a step (default: 16)")
+    warp.add_argument("--seed", type=int, default=0)
+    warp.add_argument("--debug", action="store_true", help="show where an error came from")
+    warp.set_defaults(command=_train_warp)
 
     verb("doctor", _doctor, "what is installed, what runs where, what is missing and how to get it")
     return parser

@@ -70,7 +70,8 @@ class Row:
 
 def rows(run: Run, views: Sequence[int], seed: int) -> list[Row]:
     """All figures of a run."""
-    makers = list(dict.fromkeys((kept.renderer, kept.views) for kept in run.kept))
+    names = list(dict.fromkeys(kept.renderer for kept in run.kept))
+    makers = [(name, n) for name in names for n in sorted({k.views for k in run.kept if k.renderer == name})]
     groups: dict[str, Callable[[Kept], bool]] = {ALL: lambda kept: True}
     if len(set(views)) > 1:
         groups[LONG] = lambda kept: kept.facts["most_views"] >= max(views)

@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import LIPS_INNER_UPPER, Points
+from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
 from gioconda.portrait import View
 from gioconda.rendering.clues import FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gate, window_corner
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
+from gioconda.rendering.plates import polygon_mask
 from gioconda.rendering.renderer import Patch
 from gioconda.weights import read_weights
 
@@ -50,10 +51,13 @@ class WarpRenderer:
         corner = np.array([[1, 0, patch.left], [0, 1, patch.top]], float)
         warped = self._frame.picture(patch.rgb, corner)
         moved = moved_with_head(self._rest, self._head, placed, self._depth)
-        change = self._change(draw_clues(warped, moved, placed), gate, placed)
+        clues = draw_clues(warped, moved, placed)
+        change = self._change(clues, gate, placed)
+        inside = np.maximum(clues[..., 6], clues[..., 8]).astype(np.float32) / 255
         rgb = patch.rgb.copy()
+        moved_to = target.astype(np.float32) - (patch.left, patch.top, 0)
         for kind in WINDOWS:
-            self._add(rgb, change, kind, placed, corner)
+            self._add(rgb, change, inside, kind, placed, moved_to, corner)
         return replace(patch, rgb=rgb)
 
     def _change(self, clues: Array, gate: Array, placed: Points) -> Array:
@@ -69,8 +73,14 @@ class WarpRenderer:
             change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
         return change
 
-    def _add(self, rgb: Array, change: Array, kind: str, placed: Points, corner: Array) -> None:
-        """Enlarge a window's change to the region's pixels and add it, in place."""
+    def _add(
+        self, rgb: Array, change: Array, inside: Array, kind: str, placed: Points, target: Points, corner: Array
+    ) -> None:
+        """Enlarge a window's change to the region's pixels and add it, in place.
+
+        The inside of an opening and the skin around it are enlarged apart: else the one would bleed
+        over the sharp edge of the other.
+        """
         left, top = window_corner(kind, placed)
         width, height = WINDOWS[kind]
         to_region = cv2.invertAffineTransform(self._frame.matrix @ np.vstack([corner, (0, 0, 1)]))
@@ -79,18 +89,28 @@ class WarpRenderer:
         high = np.minimum(np.ceil(np.array([left + width, top + height]) * scale + offset), rgb.shape[1::-1]).astype(
             int
         )
-        if (high <= low).any():
+        size = int(high[0] - low[0]), int(high[1] - low[1])
+        if min(size) < 1:
             return
         matrix = to_region.copy()
         matrix[:, 2] -= low
-        size = int(high[0] - low[0]), int(high[1] - low[1])
-        only = np.zeros_like(change)
-        part = np.s_[top : top + height, left : left + width]
-        only[part] = change[part]
-        change[part] = 0  # where the windows overlap, once is enough
-        enlarged = cv2.warpAffine(only, matrix, size, flags=cv2.INTER_CUBIC)
+
+        def enlarged(weight: Array) -> Array:
+            stack = np.dstack([change * weight[..., None], weight])[top : top + height, left : left + width]
+            shift = matrix.copy()
+            shift[:, 2] += matrix[:, :2] @ (left, top)
+            big = cv2.warpAffine(cv2.blur(stack, (3, 3)), shift, size, flags=cv2.INTER_LINEAR)
+            return big[..., :3] / np.maximum(big[..., 3:], 1e-3)
+
+        openings = [MOUTH_OUTLINE] if kind == "mouth" else [eye.outline for eye in EYES]
+        sharp = np.zeros(size[::-1], np.float32)
+        for outline in openings:
+            polygon = target[list(outline), :2]
+            sharp = np.maximum(sharp, polygon_mask(polygon, int(low[0]), int(low[1]), *size))
+        share = sharp[..., None]
+        within, around = enlarged(np.clip(2 * inside - 1, 0, 1)), enlarged(np.clip(1 - 2 * inside, 0, 1))
         place = rgb[low[1] : high[1], low[0] : high[0]]
-        place[:] = np.clip(np.rint(place + enlarged), 0, 255)
+        place[:] = np.clip(np.rint(place + around + share * (within - around)), 0, 255)
 
 
 def moved_with_head(rest: Array, head: Head, placed: Points, depth: float) -> Array:
