@@ -67,7 +67,7 @@ def face_points(frames: int = 1, x: float = 60, y: float = 60, size: float = 30)
     face[17:27] = np.column_stack([np.linspace(-0.8, 0.8, 10), np.full(10, -0.7)])
     angle = np.linspace(0, 2 * np.pi, 6, endpoint=False)
     ring = np.column_stack([-np.cos(angle), -np.sin(angle) / 2]) * 0.2
-    face[36:42], face[42:48] = ring + [[-0.5, -0.3]], ring + [[0.5, -0.3]]
+    face[36:42], face[42:48] = np.add(ring, (-0.5, -0.3)), np.add(ring, (0.5, -0.3))
     face[[36, 39, 42, 45]] = [(-0.7, -0.3), (-0.3, -0.3), (0.3, -0.3), (0.7, -0.3)]
     face[8] = (0, 1)
     return np.repeat((face * size + (x, y))[None], frames, axis=0)
@@ -177,7 +177,7 @@ def test_akd_of_a_face_moved_by_an_iris_distance():
     points = face_model().shape * 60
     distance = pixels.iris_distance(points)
     judged = face_points()[0]
-    assert pixels.akd(judged + [[distance, 0]], judged, distance) == pytest.approx(1)
+    assert pixels.akd(np.add(judged, (distance, 0)), judged, distance) == pytest.approx(1)
     # Turned into profile the irises are as far apart as before.
     turned = points[:, [2, 1, 0]]
     assert pixels.iris_distance(turned) == pytest.approx(distance)
@@ -207,7 +207,7 @@ def test_frechet_of_known_gaussians():
     same = rng.normal(0, 1, (200, 4))
     assert identity.frechet_identity(same, same) == pytest.approx(0, abs=1e-9)
     # Moved by 2 along one axis: the covariances are equal, the means 2 apart.
-    assert identity.frechet_identity(same + [[2, 0, 0, 0]], same) == pytest.approx(4)
+    assert identity.frechet_identity(np.add(same, (2, 0, 0, 0)), same) == pytest.approx(4)
     # Three times as wide: the sum over axes of (3 s - s)^2.
     spread = np.trace(np.cov(same, rowvar=False))
     centred = same - same.mean(axis=0)
@@ -396,6 +396,13 @@ def test_the_interval_of_a_mean_is_the_textbook_one():
     assert found.high - found.low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.15)
 
 
+def test_a_small_difference_on_every_clip_is_found_among_large_ones():
+    clips = np.random.default_rng(0).normal(0, 50, 30)
+    found = bootstrap.paired(list(clips), list(clips + 0.5), "mean", 0)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert bootstrap.paired([1, math.nan], [2, 3], "mean", 0).n == 1
+
+
 # shots
 
 
@@ -504,7 +511,7 @@ def test_every_measure_stands_in_the_docs():
 
 def test_the_baseline_shows_the_first_view_and_flow_moves_it(portrait: Portrait):
     view = portrait.views[0]
-    target = view.points + [[4, 0, 0]]
+    target = np.add(view.points, (4, 0, 0))
     assert (drawer("still", [view])(target) == view.rgb).all()
     patch = make_renderer("flow", [view])(target)
     assert not (drawer("flow", [view])(target) == view.rgb).all()
@@ -603,6 +610,9 @@ def test_results_are_complete(report: Path):
         assert row["track"] in BY_NAME[row["measure"]].tracks
         assert (row["value"] is None) == (row["n"] == 0)
         assert row["value"] is not None or row["reason"]
+    moved = [p for p in whole["pairs"] if (p["measure"], p["a"], p["b"]) == ("l1_mouth", "still-1", "flow-1")]
+    assert len(moved) == 1
+    assert moved[0]["difference"] < 0
     names = {row["measure"] for row in results.pick(whole, track="self", group="all")}
     assert names == {m.name for m in MEASURES if "self" in m.tracks}
     for row in results.pick(whole, measure="lpips"):

@@ -45,6 +45,15 @@ def pooled(values: Sequence[float], weights: Sequence[float], pool: Pool, seed: 
     return Estimate(float(_pool(figures[None], shares[None], pool)[0]), float(low), float(high), n)
 
 
+def paired(a: Sequence[float], b: Sequence[float], pool: Pool, seed: int) -> Estimate:
+    """Return by how much b exceeds a on the same clips, with its interval.
+
+    Clips differ more from each other than two ways of making them do, so the intervals of two figures may overlap
+    although one is better on every single clip: this interval says whether they differ.
+    """
+    return pooled(list(np.subtract(b, a)), [1.0] * len(a), pool, seed)
+
+
 def over_sets(compute: Callable[[npt.NDArray[np.intp]], float], n: int, seed: int, draws: int = 60) -> Estimate:
     """Return a distance that is computed over all of n clips together, with its bootstrap interval.
 

@@ -50,8 +50,9 @@ class Axis:
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """At most about so many round numbers that span low to high, both ends covered."""
-    if not high > low:
-        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+    size = max(abs(low), abs(high), 1e-6)
+    if high - low < 1e-6 * size:
+        low, high = low - 0.5 * size, high + 0.5 * size
     rough = (high - low) / max(most - 1, 1)
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough * (1 - 1e-9))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gioconda.errors import OutputError, UsageError
 from gioconda.evaluation import protocol, renderers, report, results
+from gioconda.evaluation.catalogue import NOT_MEASURED, measures
 from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES, Run
 from gioconda.evaluation.store import write_text
@@ -96,7 +97,7 @@ def evaluate(
         views=numbers,
         seconds=time.monotonic() - began,
     )
-    whole = results.merge(out, track, about, found)
+    whole = results.merge(out, track, about, found, results.pairs(run, numbers, seed))
     write_text(out / "results.md", results.markdown(whole))
     report.write(out)
     prune(out / "runs", [one["fingerprint"] for one in whole["runs"].values()])
@@ -124,4 +125,5 @@ def summary(out: Path, track: str) -> str:
         cells = {(row["renderer"], row["views"]): row for row in found if row["measure"] == measure}
         figures = (results.shown(cells[maker], interval=False) for maker in makers)
         lines.append(f"{measure:20}" + "".join(f"{figure:>12}" for figure in figures))
-    return "\n".join(lines)
+    missing = [measure.title for measure in measures(track) if measure.name in NOT_MEASURED]
+    return "\n".join(lines + [f"{title:20}{'not measured':>12}" for title in missing])

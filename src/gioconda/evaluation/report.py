@@ -27,6 +27,7 @@ NAME = "report.html"
 PANEL = 168
 """Height in pixels of the pictures and clips in the page."""
 WORST_SHOWN = 3
+MOST_COUPLES = 6
 Row = Mapping[str, Any]
 Maker = tuple[str, int]
 
@@ -110,6 +111,7 @@ def _track(whole: Mapping[str, Any], track: str, out: Path) -> str:
         _liveliness(whole, track, makers, colours, kept),
         _views(whole, track, makers, colours),
         _tables(whole, track, main_group(whole, track), makers, colours),
+        _differences(whole, track),
         _groups(whole, track, makers, colours),
         _spreads(track, makers, colours, kept),
         _worst(root, track, makers, kept),
@@ -455,6 +457,44 @@ def _goodness(measure: Measure, value: float | None) -> float | None:
     if value is None or measure.better == "none":
         return None
     return {"higher": value, "lower": -value, "one": -abs(value - 1)}[measure.better]
+
+
+def _differences(whole: Mapping[str, Any], track: str) -> str:
+    """Which makers differ for certain: figures of the same clips, one less the other."""
+    found = [pair for pair in whole["pairs"] if pair["track"] == track]
+    couples = list(dict.fromkeys((pair["a"], pair["b"]) for pair in found))
+    # Against the baseline everything differs; it is shown only where there is nothing else.
+    telling = [c for c in couples if not c[0].startswith(f"{STILL}-")] or couples
+    telling = telling[:MOST_COUPLES]
+    table = {(pair["measure"], pair["a"], pair["b"]): pair for pair in found}
+    lines = []
+    for measure in measures(track):
+        cells = [table.get((measure.name, *couple)) for couple in telling]
+        if any(cell and cell["difference"] is not None for cell in cells):
+            parts = "".join(_difference(measure, cell) for cell in cells)
+            lines.append(f"<tr><th>{escape(measure.title)}</th>{parts}</tr>")
+    if not lines:
+        return ""
+    words = [(escape(a.replace("-", " ")), escape(b.replace("-", " "))) for a, b in telling]
+    heads = "".join(f"<th>{b}<small>less {a}</small></th>" for a, b in words)
+    head = f"<thead><tr><th></th>{heads}</tr></thead>"
+    return (
+        "<details><summary>What differs for certain</summary><p>One figure less the other on the same clips, with its "
+        "95 % interval. Bold: the interval leaves 0 out; ✓ for the better, ✗ for the worse. Where nothing is bold, "
+        "nobody can say which is better.</p>"
+        f'<div class="scroll"><table>{head}<tbody>{"".join(lines)}</tbody></table></div></details>'
+    )
+
+
+def _difference(measure: Measure, cell: Row | None) -> str:
+    if cell is None or cell["difference"] is None:
+        return '<td class="none">–</td>'
+    digits = measure.digits + 1
+    figure = f"{cell['difference']:+.{digits}f}"
+    if cell["low"] > 0 or cell["high"] < 0:
+        good = {"higher": cell["difference"] > 0, "lower": cell["difference"] < 0}.get(measure.better)
+        figure = f"<b>{figure}{'' if good is None else ' ✓' if good else ' ✗'}</b>"
+    return f"<td>{figure}<small>{cell['low']:+.{digits}f} – {cell['high']:+.{digits}f} · {cell['n']}</small></td>"
 
 
 def _groups(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colours: Mapping[str, int]) -> str:

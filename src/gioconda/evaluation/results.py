@@ -5,6 +5,7 @@ A folder holds one run of each track; a new run of a track takes the place of th
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import platform
@@ -27,12 +28,13 @@ from gioconda.evaluation.catalogue import BY_NAME, NOT_MEASURED, Measure, measur
 from gioconda.evaluation.identity import frechet_identity
 from gioconda.evaluation.judges import Array
 from gioconda.evaluation.protocol import Run, Size, kept_views
-from gioconda.evaluation.renderers import mode
+from gioconda.evaluation.renderers import STILL, mode
 from gioconda.evaluation.store import ClipFolder, Kept, plain, write_text
 
 FORMAT = "gioconda-evaluation"
 VERSION = 1
 NAME = "results.json"
+_LISTS = ("rows", "pairs")
 ALL, LONG = "all", "long"
 """Groups: every clip that serves the number of views; only shots that serve every number asked for, so that the
 numbers of views are compared on the same shots."""
@@ -98,6 +100,68 @@ def rows(run: Run, views: Sequence[int], seed: int) -> list[Row]:
                 )
                 found.append(row)
     return found
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two makers compared on the same clips.
+
+    Attributes:
+        track, group, measure: as in `Row`.
+        a, b: renderer and number of views of either, as "flow-8".
+        difference: b less a, the mean (or median) over clips; None where it is undefined.
+        low, high: its 95 % bootstrap interval over clips: they differ where it leaves 0 out.
+        n: clips that both have.
+    """
+
+    track: str
+    group: str
+    measure: str
+    a: str
+    b: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def pairs(run: Run, views: Sequence[int], seed: int) -> list[Pair]:
+    """Every two makers of a run compared, clip by clip."""
+    group = LONG if len(set(views)) > 1 else ALL
+    clips: dict[tuple[str, int], dict[str, Kept]] = {}
+    for kept in run.kept:
+        # The baseline is the same picture for every number of views.
+        if kept.facts["most_views"] >= max(views) and (kept.renderer != STILL or kept.views == min(views)):
+            clips.setdefault((kept.renderer, kept.views), {})[kept.clip] = kept
+    names = list(dict.fromkeys(name for name, _ in clips))
+    makers = sorted(clips, key=lambda maker: (names.index(maker[0]), maker[1]))
+    found = []
+    for first, second in itertools.combinations(makers, 2):
+        common = [clip for clip in clips[first] if clip in clips[second]]
+        for measure in measures(run.track):
+            if measure.pooled or measure.name in (*NOT_MEASURED, "personality"):
+                continue
+            a, b = ([_counted(clips[maker][clip], measure.name) for clip in common] for maker in (first, second))
+            estimate = bootstrap.paired(a, b, measure.pool, seed)
+            pair = Pair(
+                track=run.track,
+                group=group,
+                measure=measure.name,
+                a=f"{first[0]}-{first[1]}",
+                b=f"{second[0]}-{second[1]}",
+                difference=_known(estimate.value),
+                low=_known(estimate.low),
+                high=_known(estimate.high),
+                n=estimate.n,
+            )
+            found.append(pair)
+    return found
+
+
+def _counted(kept: Kept, measure: str) -> float:
+    """A clip's figure, NaN where it does not count."""
+    value, weight = kept.values.get(measure, (math.nan, 0.0))
+    return value if weight > 0 else math.nan
 
 
 def _estimate(run: Run, clips: Sequence[Kept], measure: Measure, group: str, seed: int) -> tuple[Estimate, str | None]:
@@ -215,19 +279,22 @@ def warn(run: Run) -> None:
         run.warnings.append(f"{len(run.failed)} could not be measured; the reasons stand under 'failed'")
 
 
-def merge(out: Path, track: str, about: dict[str, Any], found: Iterable[Row]) -> dict[str, Any]:
+def merge(
+    out: Path, track: str, about: dict[str, Any], found: Iterable[Row], compared: Iterable[Pair] = ()
+) -> dict[str, Any]:
     """Write results.json with this run in the place of the same track's former one; give back the whole.
 
     Raises:
         UsageError: a file of that name is there that is something else.
         OutputError: it cannot be written.
     """
-    before = read(out) if (out / NAME).exists() else {"runs": {}, "rows": []}
+    before = read(out) if (out / NAME).exists() else {"runs": {}, "rows": [], "pairs": []}
     whole = {
         "format": FORMAT,
         "version": VERSION,
         "runs": before["runs"] | {track: about},
         "rows": [row for row in before["rows"] if row["track"] != track] + [asdict(row) for row in found],
+        "pairs": [pair for pair in before["pairs"] if pair["track"] != track] + [asdict(pair) for pair in compared],
     }
     write_text(out / NAME, dumps(whole))
     return whole
@@ -235,9 +302,11 @@ def merge(out: Path, track: str, about: dict[str, Any], found: Iterable[Row]) ->
 
 def dumps(whole: Mapping[str, Any]) -> str:
     """As JSON, one row a line."""
-    head = json.dumps(plain({k: v for k, v in whole.items() if k != "rows"}), indent=1, allow_nan=False)
-    lines = ",\n".join("  " + json.dumps(plain(row), allow_nan=False) for row in whole["rows"])
-    return f'{head[:-2]},\n "rows": [\n{lines}\n ]\n}}\n'
+    head = json.dumps(plain({k: v for k, v in whole.items() if k not in _LISTS}), indent=1, allow_nan=False)[:-2]
+    for name in _LISTS:
+        lines = ",\n".join("  " + json.dumps(plain(row), allow_nan=False) for row in whole[name])
+        head += f',\n "{name}": [\n{lines}\n ]'
+    return head + "\n}\n"
 
 
 def read(out: Path) -> dict[str, Any]:

@@ -21,9 +21,16 @@ def edge_loss(made: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     return down + pixel_loss(edges(made)[1], edges(truth)[1], weight[..., 1:])
 
 
-def hinge_discriminator(real: Tensor, made: Tensor) -> Tensor:
-    """The discriminator's hinge loss. Source: Zakharov et al. 2019, equation 6."""
-    return functional.relu(1 - real).mean() + functional.relu(1 + made).mean()
+def mean_score(scores: Tensor, weight: Tensor) -> Tensor:
+    """Mean of scores, (n, 1, h, w), where the weight, (n, 1, H, W), shrunk to them, is large."""
+    height, width = scores.shape[-2:]
+    shrunk = functional.adaptive_avg_pool2d(weight, (height, width))
+    return (scores * shrunk).sum() / (shrunk.sum() + 1e-6)
+
+
+def hinge_discriminator(real: Tensor, made: Tensor, weight: Tensor) -> Tensor:
+    """The discriminator's hinge loss where something was painted. Source: Zakharov et al. 2019, equation 6."""
+    return mean_score(functional.relu(1 - real), weight) + mean_score(functional.relu(1 + made), weight)
 
 
 def feature_matching(real: list[Tensor], made: list[Tensor]) -> Tensor:
