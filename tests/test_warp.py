@@ -50,9 +50,12 @@ def near(points, group, shape):
 
 def near_mouth_and_eyes(points, shape, margin):
     """Where it is no further than a margin, in pixels, to the mouth or to an eye with its upper fold."""
+    # They may lie beyond the edge.
+    pad = int(np.ceil(margin)) + 1
     groups = LIPS, *((*eye.upper, *eye.lower, *eye.crease) for eye in EYES)
-    inside = np.any([near(points, group, shape) for group in groups], axis=0)
-    return cv2.distanceTransform(1 - inside.astype(np.uint8), cv2.DIST_L2, 5) <= margin
+    shifted, padded = points + np.float32([pad, pad, 0]), (shape[0] + 2 * pad, shape[1] + 2 * pad)
+    inside = np.any([near(shifted, group, padded) for group in groups], axis=0)
+    return (cv2.distanceTransform(1 - inside.astype(np.uint8), cv2.DIST_L2, 5) <= margin)[pad:-pad, pad:-pad]
 
 
 # The gate

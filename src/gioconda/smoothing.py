@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,8 @@ class Continuity:
             if self._lost is None:
                 self._lost = time, self._shown or Motion.neutral()
             since, held = self._lost
-            self._shown = held.blend(Motion.neutral(), ease((time - since - HOLD) / EASE_OUT))
+            relaxed = replace(Motion.neutral(), rest=held.rest)
+            self._shown = held.blend(relaxed, ease((time - since - HOLD) / EASE_OUT))
             return self._shown
         if self._shown is not None and (cut or self._lost is not None):
             self._filter = OneEuroFilter()
