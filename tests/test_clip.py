@@ -303,9 +303,7 @@ def test_sound_is_in_step(tmp_path, suffix, name, codec, video_start, sound_star
     assert len(list(VideoReader(clip))) == 50
 
 
-@pytest.mark.parametrize(
-    ("name", "codec", "suffix"), [("a.mp4", "aac", ".mp4"), ("a.webm", "libopus", ".webm")]
-)
+@pytest.mark.parametrize(("name", "codec", "suffix"), [("a.mp4", "aac", ".mp4"), ("a.webm", "libopus", ".webm")])
 def test_sound_that_fits_is_copied(tmp_path, name, codec, suffix):
     if suffix == ".mp4":
         source(tmp_path / name, codec)

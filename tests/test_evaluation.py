@@ -381,10 +381,18 @@ def test_pooling_of_known_figures():
     median = bootstrap.pooled([1, 2, 100], [1, 5, 1], "median", 0)
     assert median.value == 2
     assert bootstrap.pooled([math.nan], [1], "mean", 0).n == 0
-    assert bootstrap.pooled([1, 2, 4], [1] * 3, "mean", 7) == bootstrap.pooled([1, 2, 4], [1] * 3, "mean", 7)
+    six = [1.0, 2, 4, 8, 16, 32]
+    assert bootstrap.pooled(six, [1] * 6, "mean", 7) == bootstrap.pooled(six, [1] * 6, "mean", 7)
 
 
-@given(st.lists(st.floats(-10, 10), min_size=1, max_size=30))
+def test_a_handful_of_clips_has_no_interval():
+    found = bootstrap.pooled([1, 2, 3], [1] * 3, "mean", 0)
+    assert (found.value, found.n) == (2, 3)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=5, max_size=30))
 def test_an_interval_holds_its_figure(values: list[float]):
     found = bootstrap.pooled(values, [1.0] * len(values), "mean", 0)
     assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
@@ -836,6 +844,19 @@ def test_wrong_options_are_explained(
     monkeypatch.setattr(Judges, "load", plain_judges)
     assert main(["evaluate", *arguments, "--models", str(MODELS), "--out", str(tmp_path / "out")]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', '{"format": "gioconda-evaluation", "version": 9}'])
+def test_damaged_results_are_explained(tmp_path: Path, text: str):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(UsageError, match=r"results\.json"):
+        results.read(tmp_path)
+
+
+def test_incomplete_results_are_explained(tmp_path: Path):
+    (tmp_path / "results.json").write_text('{"format": "gioconda-evaluation", "version": 1}')
+    with pytest.raises(UsageError, match="incomplete"):
+        results.read(tmp_path)
 
 
 def test_a_foreign_results_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Path):

@@ -123,9 +123,7 @@ def test_cmyk(tmp_path, name):
 
 def test_lab(tmp_path):
     profile = ImageCms.createProfile("LAB")
-    lab = ImageCms.profileToProfile(
-        Image.fromarray(scene()), ImageCms.createProfile("sRGB"), profile, outputMode="LAB"
-    )
+    lab = ImageCms.profileToProfile(Image.fromarray(scene()), ImageCms.createProfile("sRGB"), profile, outputMode="LAB")
     lab.save(tmp_path / "a.tiff")
     assert psnr(read_picture(tmp_path / "a.tiff").rgb, scene()) > 25
 
@@ -179,9 +177,7 @@ def profile_with_red_and_green_exchanged():
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.avif", "a.heic", "a.tiff"])
 def test_embedded_profile_is_obeyed(tmp_path, name):
     options = {"subsampling": 0} if name == "a.jpg" else {}
-    Image.fromarray(scene()).save(
-        tmp_path / name, icc_profile=profile_with_red_and_green_exchanged(), **options
-    )
+    Image.fromarray(scene()).save(tmp_path / name, icc_profile=profile_with_red_and_green_exchanged(), **options)
     assert psnr(read_picture(tmp_path / name).rgb, scene()[..., [1, 0, 2]]) > 25
 
 

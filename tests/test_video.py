@@ -235,9 +235,7 @@ def tagged(path, levels, transfer, ten_bit_of):
         stream.codec_context.color_range = int(ColorRange.MPEG)
         frame = av.VideoFrame(stream.width, 64, "yuv420p10le")
         luma = np.repeat([ten_bit_of(level) for level in levels], 32).astype(np.uint16)
-        for plane, row in zip(
-            frame.planes, (luma, *2 * [np.full(16 * len(levels), 512, np.uint16)]), strict=True
-        ):
+        for plane, row in zip(frame.planes, (luma, *2 * [np.full(16 * len(levels), 512, np.uint16)]), strict=True):
             rows = np.zeros((plane.height, plane.line_size // 2), np.uint16)
             rows[:, : len(row)] = row
             plane.update(rows.tobytes())
@@ -248,9 +246,7 @@ def tagged(path, levels, transfer, ten_bit_of):
     return path
 
 
-@pytest.mark.parametrize(
-    ("transfer", "reference_white"), [(ColorTrc.SMPTE2084, 0.58), (ColorTrc.ARIB_STD_B67, 0.75)]
-)
+@pytest.mark.parametrize(("transfer", "reference_white"), [(ColorTrc.SMPTE2084, 0.58), (ColorTrc.ARIB_STD_B67, 0.75)])
 def test_high_dynamic_range(tmp_path, transfer, reference_white):
     levels = (0.0, 0.2, 0.4, reference_white, 0.8, 1.0)
     path = tagged(tmp_path / "hdr.mp4", levels, transfer, lambda level: round(64 + 876 * level))
@@ -347,9 +343,7 @@ def test_cut_short_gives_what_is_there(tmp_path, name):
     assert 20 < len(list(VideoReader(tmp_path / name))) < 60
 
 
-@pytest.mark.parametrize(
-    ("name", "share"), [("a.mp4", 0.5), ("a.mkv", 0.2), ("a.mkv", 0.02), ("a.mp4", 0.01)]
-)
+@pytest.mark.parametrize(("name", "share"), [("a.mp4", 0.5), ("a.mkv", 0.2), ("a.mkv", 0.02), ("a.mp4", 0.01)])
 def test_cut_short_before_the_first_frame(tmp_path, name, share):
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
     film(tmp_path / name, [noise])
@@ -363,9 +357,7 @@ def test_cut_short_before_the_first_frame(tmp_path, name, share):
 def test_not_a_video(tmp_path, plain, capfd):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("I am not a video.\n" * 50)
-    (tmp_path / "list.m3u8").write_text(
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n{plain}\n#EXT-X-ENDLIST\n"
-    )
+    (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.2,\n{plain}\n#EXT-X-ENDLIST\n")
     (tmp_path / "list.mp4").write_bytes((tmp_path / "list.m3u8").read_bytes())
     (tmp_path / "list.ffconcat").write_text(f"ffconcat version 1.0\nfile '{plain}'\n")
     (tmp_path / "list.sdp").write_text("v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n")

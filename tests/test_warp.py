@@ -23,7 +23,7 @@ from gioconda.face import (
     face_model,
 )
 from gioconda.rendering import FlowRenderer, composite, make_renderer
-from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gate, window_corner
+from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
 from gioconda.rendering.head import Head
 from gioconda.rendering.warp import moved_with_head
 from gioconda.retarget import Sitter, retarget
@@ -34,6 +34,11 @@ FEW = settings(max_examples=15)
 FACE = posed(face_model().shape, size=52, at=(127.5, 110))
 """A face in the network's frame."""
 REST = FACE.pose.apply(FACE.shape).astype(np.float32)
+
+
+def draw_gate(source, target):
+    """Both gates in one."""
+    return np.maximum(*draw_gates(source, target).values())
 
 
 def placed(motion, sitter=FACE):

@@ -13,6 +13,8 @@ from gioconda.evaluation.judges import Array
 
 FEW = 10
 """Clips below which an interval says little: the run warns."""
+LEAST = 5
+"""Clips below which no interval is given: too few draws differ, and it would come out far too narrow."""
 DRAWS = 1000
 LEVEL = 0.95
 
@@ -39,10 +41,13 @@ def pooled(values: Sequence[float], weights: Sequence[float], pool: Pool, seed: 
     n = len(figures)
     if n == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
+    value = float(_pool(figures[None], shares[None], pool)[0])
+    if n < LEAST:
+        return Estimate(value, float("nan"), float("nan"), n)
     drawn = np.random.default_rng(seed).integers(0, n, (draws, n))
     found = _pool(figures[drawn], shares[drawn], pool)
     low, high = np.percentile(found, [50 - 50 * LEVEL, 50 + 50 * LEVEL])
-    return Estimate(float(_pool(figures[None], shares[None], pool)[0]), float(low), float(high), n)
+    return Estimate(value, float(low), float(high), n)
 
 
 def paired(a: Sequence[float], b: Sequence[float], pool: Pool, seed: int) -> Estimate:
@@ -67,7 +72,7 @@ def over_sets(compute: Callable[[npt.NDArray[np.intp]], float], n: int, seed: in
     rng = np.random.default_rng(seed)
     drawn = np.array([compute(rng.integers(0, n, n)) for _ in range(draws)])
     drawn = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or not len(drawn):
+    if not np.isfinite(value) or not len(drawn) or n < LEAST:
         return Estimate(value, float("nan"), float("nan"), n if np.isfinite(value) else 0)
     low, middle, high = np.percentile(drawn, [50 - 50 * LEVEL, 50, 50 + 50 * LEVEL])
     return Estimate(value, max(0.0, value + float(low - middle)), value + float(high - middle), n)

@@ -456,11 +456,12 @@ def _line(measure: Measure, cells: Sequence[Row | None], comparable: bool) -> st
 def _goodness(measure: Measure, value: float | None) -> float | None:
     if value is None or measure.better == "none":
         return None
+    value = round(value, measure.digits)  # what looks equal is equally good
     return {"higher": value, "lower": -value, "one": -abs(value - 1)}[measure.better]
 
 
 def _differences(whole: Mapping[str, Any], track: str) -> str:
-    """Which makers differ for certain: figures of the same clips, one less the other."""
+    """Which makers differ: figures of the same clips, one less the other."""
     found = [pair for pair in whole["pairs"] if pair["track"] == track]
     couples = list(dict.fromkeys((pair["a"], pair["b"]) for pair in found))
     # Against the baseline everything differs; it is shown only where there is nothing else.
@@ -479,9 +480,10 @@ def _differences(whole: Mapping[str, Any], track: str) -> str:
     heads = "".join(f"<th>{b}<small>less {a}</small></th>" for a, b in words)
     head = f"<thead><tr><th></th>{heads}</tr></thead>"
     return (
-        "<details><summary>What differs for certain</summary><p>One figure less the other on the same clips, with its "
+        "<details><summary>What differs, clip by clip</summary>"
+        "<p>One figure less the other on the same clips, with its "
         "95 % interval. Bold: the interval leaves 0 out; ✓ for the better, ✗ for the worse. Where nothing is bold, "
-        "nobody can say which is better.</p>"
+        "nobody can say which is better. Of twenty figures that are equal, one is bold by chance.</p>"
         f'<div class="scroll"><table>{head}<tbody>{"".join(lines)}</tbody></table></div></details>'
     )
 
@@ -491,6 +493,8 @@ def _difference(measure: Measure, cell: Row | None) -> str:
         return '<td class="none">–</td>'
     digits = measure.digits + 1
     figure = f"{cell['difference']:+.{digits}f}"
+    if cell["low"] is None:
+        return f"<td>{figure}<small>{cell['n']}</small></td>"
     if cell["low"] > 0 or cell["high"] < 0:
         good = {"higher": cell["difference"] > 0, "lower": cell["difference"] < 0}.get(measure.better)
         figure = f"<b>{figure}{'' if good is None else ' ✓' if good else ' ✗'}</b>"

@@ -328,6 +328,8 @@ def read(out: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path} is of version {whole.get('version')}, this program reads {VERSION}; choose another folder"
         )
+    if not isinstance(whole.get("runs"), dict) or not all(isinstance(whole.get(name), list) for name in _LISTS):
+        raise UsageError(f"{path} is incomplete; choose another folder, or delete it")
     return whole
 
 

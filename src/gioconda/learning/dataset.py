@@ -1,4 +1,4 @@
-"""A dataset folder: face shots with landmarks, and stills, as `docs/dataset.md` lays them out."""
+"""A dataset folder: face shots with landmarks, and stills, one JSON line each in `clips.jsonl` and `stills.jsonl`."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ def training_shots(folder: Path) -> list[Shot]:
         banned = str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
         if row["split"] != "train" or banned or row["upscale"] > SOFTEST or row["frames"] < 16:
             continue
-        with lzma.open(folder / "clips" / f"{row['id']}.npy.xz") as file:
-            delta = np.load(file, allow_pickle=False)
+        delta = _landmarks(folder / "clips" / f"{row['id']}.npy.xz")
         points = np.cumsum(delta, axis=1, dtype=np.int32).transpose(1, 2, 0).astype(np.float32) / 4
         shots.append(Shot(row["id"], row["person"], folder / "clips" / f"{row['id']}.mp4", points))
     if not shots:
@@ -62,6 +61,8 @@ def training_shots(folder: Path) -> list[Shot]:
 
 def training_stills(folder: Path, mouth_open: float) -> Iterator[tuple[Array, Array]]:
     """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), that show the inside of a mouth."""
+    if not (folder / "stills.npz").is_file():
+        raise UsageError(f"{folder}: not a whole dataset folder (stills.npz is missing)")
     archive = np.load(folder / "stills.npz", allow_pickle=False)
     points = {str(i): p.astype(np.float32) / 8 for i, p in zip(archive["ids"], archive["landmarks"], strict=True)}
     for row in _rows(folder, "stills.jsonl"):
@@ -69,7 +70,29 @@ def training_stills(folder: Path, mouth_open: float) -> Iterator[tuple[Array, Ar
             yield read_picture(folder / "stills" / f"{row['id']}.jpg").rgb, points[row["id"]]
 
 
+_FIELDS = {
+    "clips.jsonl": {"id", "person", "split", "repo_licence", "upscale", "frames"},
+    "stills.jsonl": {"id", "split", "mouth_open", "upscale"},
+}
+
+
 def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     if not (folder / name).is_file():
         raise UsageError(f"{folder}: not a dataset folder ({name} is missing)")
-    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+    try:
+        rows = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+    except ValueError as error:
+        raise UsageError(f"{folder / name}: a line is not JSON ({error})") from error
+    for row in rows:
+        if missing := _FIELDS[name] - set(row):
+            raise UsageError(f"{folder / name}: a line lacks {', '.join(sorted(missing))}")
+    return rows
+
+
+def _landmarks(path: Path) -> Array:
+    """Differences over time, int16 (3, frames, 478)."""
+    try:
+        with lzma.open(path) as file:
+            return np.load(file, allow_pickle=False)
+    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        raise UsageError(f"{path}: landmarks cannot be read ({error})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from gioconda.learning.networks import Painter
+from gioconda.learning.train_warp import checkpoint_step
 from gioconda.rendering.clues import CHANNELS
 
 
@@ -20,16 +22,22 @@ def export_warp(run: Path, out: Path, card: dict[str, Any]) -> None:
     painter = Painter()
     painter.load_state_dict({k.removeprefix("mean."): v for k, v in state.items() if k.startswith("mean.")})
     painter.eval()
-    torch.onnx.export(
-        painter,
-        (torch.zeros(1, CHANNELS, 96, 96),),
-        out,
-        input_names=["clues"],
-        output_names=["painted"],
-        dynamic_axes={"clues": {2: "height", 3: "width"}, "painted": {2: "height", 3: "width"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    steps = int(json.loads((run / "state.json").read_text())["step"])
-    card = {**card, "steps": steps, "sha256": hashlib.sha256(out.read_bytes()).hexdigest()}
+    with warnings.catch_warnings():
+        # The newer exporter needs packages whose protobuf MediaPipe cannot live with.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            painter,
+            (torch.zeros(1, CHANNELS, 96, 96),),
+            out,
+            input_names=["clues"],
+            output_names=["painted"],
+            dynamic_axes={"clues": {2: "height", 3: "width"}, "painted": {2: "height", 3: "width"}},
+            opset_version=17,
+            dynamo=False,
+        )
+    card = {
+        **card,
+        "steps": checkpoint_step(run / "checkpoint.safetensors"),
+        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+    }
     out.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")

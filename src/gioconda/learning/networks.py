@@ -49,7 +49,8 @@ class Painter(nn.Module):
             _Block(a + b, b) for a, b in zip((widths[-1], *widths[:0:-1]), widths[::-1], strict=True)
         )
         self.leave = nn.Conv2d(widths[0], 4, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
+        for part in self.leave.parameters():
+            nn.init.zeros_(part)
 
     def forward(self, clues: Tensor) -> Tensor:
         """See the class."""

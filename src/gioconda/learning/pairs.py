@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import LIPS_INNER_LOWER, LIPS_INNER_UPPER, Points, eye_distance
+from gioconda.face import CHIN, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Points, eye_distance
 from gioconda.learning.dataset import Shot, training_shots, training_stills
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.portrait import View
-from gioconda.rendering.clues import WINDOWS, NetworkFrame, draw_clues, draw_gate, window_corner
+from gioconda.rendering.clues import WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
 from gioconda.rendering.composite import composite
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
@@ -88,9 +88,13 @@ def _still_samples(rgb: Array, points: Points, random: np.random.Generator) -> I
 def with_mouth(points: Points, share: float) -> Points:
     """Landmarks, (478, 3), with the mouth at a share of its opening: the lower lip and jaw go up."""
     upper, lower = (points[list(lip)].astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
-    way = (1 - share) * (upper - lower).mean(axis=0)
+    # Each place moves as the lips above and below it must, to meet all along.
+    order = np.argsort(upper[:, 0])
+    gaps = (1 - share) * (upper - lower)
+    way = np.stack([np.interp(points[:, 0], upper[order, 0], gap) for gap in gaps[order].T], axis=1)
+    way[list(LIPS_INNER_UPPER)] = way[list(LIPS_INNER_LOWER)] = gaps
     middle = (upper + lower).mean(axis=0) / 2
-    down = points[152] - points[10]
+    down = points[CHIN] - points[FOREHEAD]
     height = float(np.linalg.norm(down))
     below = (points - middle) @ (down / height) / height
     moved = points + np.clip(below / 0.03 + 0.5, 0, 1)[:, None] * way * 0.75
@@ -104,15 +108,12 @@ def _sample(view: View, renderer: FlowRenderer, target: Points, truth: Array) ->
     source, placed = frame.points(view.points), frame.points(target)
     depth = float(source[list(LIPS_INNER_UPPER), 2].mean())
     moved = moved_with_head(frame.picture(view.rgb), Head(source), placed, depth)
-    whole = np.dstack(
-        [
-            draw_clues(frame.picture(warped), moved, placed),
-            np.rint(255 * draw_gate(source, placed)).astype(np.uint8),
-            frame.picture(truth),
-        ]
-    )
+    clues = draw_clues(frame.picture(warped), moved, placed)
+    shown = frame.picture(truth)
     windows = {}
-    for kind, (width, height) in WINDOWS.items():
+    for kind, gate in draw_gates(source, placed).items():
         left, top = window_corner(kind, placed)
+        width, height = WINDOWS[kind]
+        whole = np.dstack([clues, np.rint(255 * gate).astype(np.uint8), shown])
         windows[kind] = whole[top : top + height, left : left + width].copy()
     return Sample(windows)

@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gioconda.errors import UsageError
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.networks import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples
@@ -62,32 +64,43 @@ def train_warp(
     """Train for some minutes, or go on with the run that is in the folder already.
 
     Raises:
-        UsageError: the dataset folder is none.
+        UsageError: the dataset folder is none, a number is out of range, or the run in the folder was
+            begun with another dataset, seed or number of samples.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    if settings.samples < 1 or settings.batch < 1 or minutes < 0:
+        raise UsageError("training needs at least one sample, a batch of one, and some minutes")
+    if run.exists() and not run.is_dir():
+        raise UsageError(f"{run} is a file; give a folder for the run")
     pool = _pool(data, run, settings, progress)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     learner = _Learner(settings, device)
     learner.resume(run)
-    random = np.random.default_rng(settings.seed + learner.step)
     ends = time.monotonic() + 60 * minutes
     with progress("learning", 0) as tick:
         while time.monotonic() < ends:
+            # Anew for each step, so that a run that was stopped goes on as if it had not been.
+            random = np.random.default_rng([settings.seed, learner.step])
             kind = "eyes" if learner.step % 3 == 2 else "mouth"
             picked = np.sort(random.integers(0, settings.samples, settings.batch))
             losses = learner.learn(_augmented(pool[kind][picked], random, device))
             tick()
-            if learner.step % log == 0:
+            if learner.step % log == 0 or time.monotonic() >= ends:
                 with (run / "log.jsonl").open("a") as file:
                     file.write(json.dumps({"step": learner.step, "kind": kind, **losses}) + "\n")
                 learner.save(run)
-    learner.save(run)
 
 
 def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> dict[str, Array]:
     """The pool's windows by kind, uint8 (samples, h, w, 14), mapped from files in the run's folder."""
     paths = {kind: run / f"pool-{kind}.npy" for kind in WINDOWS}
-    if not all(path.exists() for path in paths.values()):
+    about = {"data": data.name, "samples": settings.samples, "seed": settings.seed}
+    if all(path.exists() for path in paths.values()):
+        begun = json.loads((run / "pool.json").read_text())
+        if begun != about:
+            raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
+    else:
+        samples = make_samples(data, settings.seed)
+        run.mkdir(parents=True, exist_ok=True)
         unfinished = {kind: path.with_suffix(".part") for kind, path in paths.items()}
         arrays = {
             kind: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
@@ -96,10 +109,11 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
             for kind, (width, height) in WINDOWS.items()
         }
         with progress("making pairs", settings.samples) as tick:
-            for index, sample in zip(range(settings.samples), make_samples(data, settings.seed), strict=False):
+            for index, sample in zip(range(settings.samples), samples, strict=False):
                 for kind, window in sample.windows.items():
                     arrays[kind][index] = window
                 tick()
+        (run / "pool.json").write_text(json.dumps(about))
         for kind, path in paths.items():
             os.replace(unfinished[kind], path)
     return {kind: np.load(path, mmap_mode="r", allow_pickle=False) for kind, path in paths.items()}
@@ -194,7 +208,6 @@ class _Learner:
         part = run / "checkpoint.part"
         save_file(self._state(), part, {"step": str(self.step), "settings": json.dumps(asdict(self.settings))})
         os.replace(part, run / "checkpoint.safetensors")
-        (run / "state.json").write_text(json.dumps({"step": self.step}))
 
     def resume(self, run: Path) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -211,7 +224,13 @@ class _Learner:
                 kept.setdefault(int(index), {})[entry] = value
             whole = steps.state_dict()
             steps.load_state_dict({"state": kept, "param_groups": whole["param_groups"]})
-        self.step = int(json.loads((run / "state.json").read_text())["step"])
+        self.step = checkpoint_step(path)
+
+
+def checkpoint_step(path: Path) -> int:
+    """How many steps a checkpoint has behind it."""
+    with safe_open(path, framework="pt") as file:
+        return int(file.metadata()["step"])
 
 
 def _channels_last(network: Network) -> Network:

@@ -26,6 +26,7 @@ from gioconda.face import (
     bounds,
     eye_distance,
 )
+from gioconda.rendering.head import Head
 
 Array = NDArray[Any]
 
@@ -90,23 +91,31 @@ def draw_clues(warped: Array, moved: Array, target: Points) -> Array:
     return np.dstack([warped, moved, *drawn])
 
 
-def draw_gate(source: Points, target: Points) -> Array:
-    """How far the network may change each pixel of the frame, float32 (256, 256), 0 to 1.
+def draw_gates(source: Points, target: Points) -> dict[str, Array]:
+    """How far the network may change each pixel of the frame, by window, float32 (256, 256), 0 to 1.
 
-    Nowhere but at mouth and eyes, and there only as far as they have moved from where the picture
-    has them: where nothing moves, the picture stays as it is. Landmarks in the frame's pixels.
+    Nowhere but at mouth and eyes, and there only as far as lips, lids or irises have moved from
+    where the picture has them, the head's own movement apart: where nothing moves, the picture
+    stays as it is. Landmarks in the frame's pixels, (478, 3).
     """
     unit = float(eye_distance(source))
-    mouth = _gap(target, LIPS_INNER_UPPER, LIPS_INNER_LOWER) - _gap(source, LIPS_INNER_UPPER, LIPS_INNER_LOWER)
-    gate = _soft([target[list(_LIPS_OUTLINE)]], 0.10 * unit) * min(abs(mouth) / (0.06 * unit), 1.0)
+    level = Head(source).pose(target).undo(target.astype(np.float64))
+    lips = _gap(level, LIPS_INNER_UPPER, LIPS_INNER_LOWER) - _gap(source, LIPS_INNER_UPPER, LIPS_INNER_LOWER)
+    mouth = _soft([target[list(_LIPS_OUTLINE)]], 0.10 * unit) * _opened(abs(lips) / (0.06 * unit))
+    eyes = np.zeros((FRAME, FRAME), np.float32)
     for eye in EYES:
         painted = _gap(source, eye.upper, eye.lower)
-        opening = abs(_gap(target, eye.upper, eye.lower) / max(painted, 1e-3) - 1)
-        look = np.linalg.norm(_look(target, eye.iris[0], eye.corners) - _look(source, eye.iris[0], eye.corners))
-        share = min(4 * opening + 6 * float(look) / unit, 1.0)
+        lids = abs(_gap(level, eye.upper, eye.lower) / max(painted, 1e-3) - 1)
+        look = np.linalg.norm(_look(level, eye.iris[0], eye.corners) - _look(source, eye.iris[0], eye.corners))
         around = target[[*eye.upper, *eye.lower, *eye.crease]]
-        gate = np.maximum(gate, share * _soft([cv2.convexHull(around[:, :2].copy())[:, 0]], 0.06 * unit))
-    return gate.astype(np.float32)
+        lid_and_eye = _soft([cv2.convexHull(around[:, :2].copy())[:, 0]], 0.06 * unit)
+        eyes = np.maximum(eyes, lid_and_eye * _opened(4 * lids + 6 * float(look) / unit))
+    return {"mouth": mouth.astype(np.float32), "eyes": eyes.astype(np.float32)}
+
+
+def _opened(change: float) -> float:
+    """How far a gate opens for some change: not at all for what is no more than rounding."""
+    return min(max(change - 0.01, 0.0), 1.0)
 
 
 def window_corner(kind: str, target: Points) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
 from gioconda.portrait import View
-from gioconda.rendering.clues import FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gate, window_corner
+from gioconda.rendering.clues import FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
 from gioconda.rendering.plates import polygon_mask
@@ -45,32 +45,33 @@ class WarpRenderer:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
         patch = self._flow(target)
         placed = self._frame.points(target)
-        gate = draw_gate(self._source, placed)
-        if not gate.any():
+        gates = draw_gates(self._source, placed)
+        if not any(gate.any() for gate in gates.values()):
             return patch
         corner = np.array([[1, 0, patch.left], [0, 1, patch.top]], float)
         warped = self._frame.picture(patch.rgb, corner)
         moved = moved_with_head(self._rest, self._head, placed, self._depth)
         clues = draw_clues(warped, moved, placed)
-        change = self._change(clues, gate, placed)
         inside = np.maximum(clues[..., 6], clues[..., 8]).astype(np.float32) / 255
         rgb = patch.rgb.copy()
         moved_to = target.astype(np.float32) - (patch.left, patch.top, 0)
-        for kind in WINDOWS:
-            self._add(rgb, change, inside, kind, placed, moved_to, corner)
+        for kind, gate in gates.items():
+            if gate.any():
+                change = self._change(kind, clues, gate, placed)
+                self._add(rgb, change, inside, kind, placed, moved_to, corner)
         return replace(patch, rgb=rgb)
 
-    def _change(self, clues: Array, gate: Array, placed: Points) -> Array:
-        """What the network adds to the warped picture in the frame, float32 (256, 256, 3) in 8-bit levels."""
+    def _change(self, kind: str, clues: Array, gate: Array, placed: Points) -> Array:
+        """What the network adds to the warped picture in a window, float32 (256, 256, 3) in 8-bit levels."""
         change = np.zeros((FRAME, FRAME, 3), np.float32)
-        for kind, (width, height) in WINDOWS.items():
-            left, top = window_corner(kind, placed)
-            part = np.s_[top : top + height, left : left + width]
-            seen = (clues[part].astype(np.float32) / 255).transpose(2, 0, 1)[None]
-            (output,) = self._session.run(None, {"clues": seen})
-            painted = output[0].transpose(1, 2, 0)
-            share = painted[..., 3:] * gate[part][..., None]
-            change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
+        left, top = window_corner(kind, placed)
+        width, height = WINDOWS[kind]
+        part = np.s_[top : top + height, left : left + width]
+        seen = (clues[part].astype(np.float32) / 255).transpose(2, 0, 1)[None]
+        (output,) = self._session.run(None, {"clues": seen})
+        painted = output[0].transpose(1, 2, 0)
+        share = painted[..., 3:] * gate[part][..., None]
+        change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
         return change
 
     def _add(
