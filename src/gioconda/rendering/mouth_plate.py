@@ -92,8 +92,8 @@ class MouthPlate:
         above = (_curve(lower, x) - y) / self._width
         below = (y - _curve(upper, x)) / self._width
         middle = (x - lower[:, 0].mean()) / self._width
-        hill = 0.26 * (1 - (middle / 0.42) ** 2)
-        share = step((hill - above) / 0.10) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
+        hill = 0.32 * (1 - (middle / 0.46) ** 2)
+        share = step((hill - above) / 0.2) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
         # Teeth stand before the tongue: it covers only what is dark.
         light = colours.max(axis=-1) / max(float(self._tongue.max()), 1.0)
         share = share * step((1.3 - light) / 0.5)
@@ -183,13 +183,13 @@ class _Palette:
         lips = np.median(_colours(rgb, source, LIPS), axis=0)
         light = float(np.median(_colours(rgb, source, _ROUND_MOUTH), axis=0) @ LUMA)
         ivory = light * np.array([1.0, 0.96, 0.88])
-        teeth = 0.7 * ivory + 0.3 * skin * light / max(float(skin @ LUMA), 1.0)
+        teeth = 0.5 * ivory + 0.5 * skin * light / max(float(skin @ LUMA), 1.0)
         if len(inside) >= 12:
             seen = inside.astype(np.float64)
             bright = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 70)].mean(axis=0)
             if bright @ LUMA > 0.5 * light:
                 teeth = bright
-        return _Palette(teeth, dark=0.2 * lips, tongue=0.62 * lips + 0.1 * skin)
+        return _Palette(teeth, dark=0.26 * lips + 0.03 * skin, tongue=0.66 * lips + 0.12 * skin)
 
 
 _ROUND_MOUTH = (164, 165, 391, 92, 322, 57, 287, 43, 273, 106, 335, 182, 406, 18, 200, 199)
