@@ -1,7 +1,5 @@
 """What the network of the `warp` renderer sees and may change, the renderer itself, and teeth from other views."""
 
-from importlib import resources
-
 import cv2
 import numpy as np
 import onnxruntime
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from gioconda import Gains, Motion, View
+from gioconda.errors import UsageError
 from gioconda.face import (
     CHIN,
     EYES,
@@ -27,7 +26,6 @@ from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, NetworkFrame, dra
 from gioconda.rendering.head import Head
 from gioconda.rendering.warp import moved_with_head
 from gioconda.retarget import Sitter, retarget
-from gioconda.weights import read_weights
 from makers import jaw, motions, movement, posed
 
 FEW = settings(max_examples=15)
@@ -283,22 +281,34 @@ def test_windows_are_about_mouth_and_eyes():
 
 # The renderer
 
-needs_weights = pytest.mark.skipif(
-    not resources.files("gioconda.weights").joinpath("warp.onnx").is_file(),
-    reason="gioconda/weights/warp.onnx is not there: the renderer `warp` has no network yet",
-)
 SPEAKING = movement(offsets=jaw(0.25), lids=(0.2, 0.2), gaze=(0.15, 0))
 TURNED = movement(angles=(12, 6, 10), offsets=jaw(0.25), lids=(0, 0))
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    """A network that has learned nothing, but paints: it is the renderer that is tested here."""
+    torch = pytest.importorskip("torch", reason="torch is not installed: no network to render with")
+    from gioconda.learning.export import export_warp
+    from gioconda.learning.train_warp import WarpTraining, _Learner
+
+    run = tmp_path_factory.mktemp("run")
+    learner = _Learner(WarpTraining(seed=5), "cpu")
+    for part in learner.mean.leave.parameters():
+        torch.nn.init.normal_(part, std=0.3)
+    learner.save(run)
+    export_warp(run, run / "warp.onnx", {"name": "warp"})
+    return run / "warp.onnx"
 
 
 class Both:
     """One picture and both renderers of it."""
 
-    def __init__(self, view):
+    def __init__(self, view, weights):
         self.view = view
         height, width = view.rgb.shape[:2]
         self.sitter = Sitter.of(view.points, width, height)
-        self.flow, self.warp = (make_renderer(name, (view,)) for name in ("flow", "warp"))
+        self.flow, self.warp = make_renderer("flow", (view,)), make_renderer("warp", (view,), weights)
 
     def patches(self, motion):
         target = placed(motion, self.sitter)
@@ -318,11 +328,10 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def both(portrait):
-    return Both(portrait.views[0])
+def both(portrait, weights):
+    return Both(portrait.views[0], weights)
 
 
-@needs_weights
 def test_warp_at_rest_is_flow_and_the_picture(both):
     flow, warp = both.flow(both.view.points), both.warp(both.view.points)
     assert (warp.rgb == flow.rgb).all()
@@ -332,20 +341,17 @@ def test_warp_at_rest_is_flow_and_the_picture(both):
     assert off.max() <= 8
 
 
-@needs_weights
 @pytest.mark.parametrize("motion", [SPEAKING, TURNED])
 def test_warp_changes_mouth_and_eyes_alone(both, motion):
     both.check(motion)
 
 
-@needs_weights
 def test_warp_leaves_the_mouth_where_only_the_eyes_move(both):
     off = both.check(movement(lids=(0, 0)))
     flow, _, target = both.patches(movement(lids=(0, 0)))
     assert not off[near(target - np.float32([flow.left, flow.top, 0]), LIPS, off.shape)].any()
 
 
-@needs_weights
 @FEW
 @given(motions())
 def test_warp_changes_mouth_and_eyes_alone_however_it_moves(both, motion):
@@ -355,9 +361,8 @@ def test_warp_changes_mouth_and_eyes_alone_however_it_moves(both, motion):
     assert not off[~near_mouth_and_eyes(target - np.float32([flow.left, flow.top, 0]), off.shape, margin)].any()
 
 
-@needs_weights
 @pytest.mark.parametrize("motion", [movement(lids=(0, 0)), movement(gaze=(0.25, 0))])
-def test_what_the_network_paints_is_added_once(both, motion):
+def test_what_the_network_paints_is_added_once(both, weights, motion):
     """The windows of mouth and eyes overlap below the lids: neither may add what the other has added."""
     flow, warp, target = both.patches(motion)
     view, frame = both.view, NetworkFrame.of(both.view.points)
@@ -367,7 +372,7 @@ def test_what_the_network_paints_is_added_once(both, motion):
     before = frame.picture(flow.rgb, corner)
     clues = draw_clues(before, moved_with_head(frame.picture(view.rgb), Head(source), there, depth), there)
     gate = draw_gate(source, there)[..., None]
-    session = onnxruntime.InferenceSession(read_weights("warp")[0], providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
     wanted = np.zeros((FRAME, FRAME), np.float32)
     seen = np.zeros((FRAME, FRAME), int)
     for kind, (width, height) in WINDOWS.items():
@@ -386,22 +391,20 @@ def test_what_the_network_paints_is_added_once(both, motion):
     assert (made[twice] <= 1.2 * most[twice] + 3).all()
 
 
-@needs_weights
-def test_warp_keeps_transparency(portrait):
+def test_warp_keeps_transparency(portrait, weights):
     view = portrait.views[0]
     alpha = np.full(view.rgb.shape[:2], 255, np.uint8)
     alpha[:, :100] = 40
-    both = Both(View(view.rgb, view.points, alpha))
+    both = Both(View(view.rgb, view.points, alpha), weights)
     for motion in (Motion.neutral(), TURNED):
         flow, warp, _ = both.patches(motion)
         assert (warp.alpha == flow.alpha).all()
     assert (warp.alpha.min(), warp.alpha.max()) == (40, 255)
 
 
-@needs_weights
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
 @pytest.mark.parametrize("beyond", [0, 25])
-def test_warp_where_the_face_touches_the_edge(portrait, side, beyond):
+def test_warp_where_the_face_touches_the_edge(portrait, weights, side, beyond):
     """At the edge, or cut off by it."""
     view = portrait.views[0]
     x, y, width, height = vars(view.box).values()
@@ -410,24 +413,22 @@ def test_warp_where_the_face_touches_the_edge(portrait, side, beyond):
     right = int(x + width) - beyond if side == "right" else 256
     bottom = int(y + height) - beyond if side == "bottom" else 256
     shift = np.array([left, top, 0], np.float32)
-    both = Both(View(np.ascontiguousarray(view.rgb[top:bottom, left:right]), view.points - shift))
+    both = Both(View(np.ascontiguousarray(view.rgb[top:bottom, left:right]), view.points - shift), weights)
     flow, warp, _ = both.patches(Motion.neutral())
     assert np.abs(warp.rgb.astype(int) - flow.rgb).max() <= 1
     both.check(SPEAKING)
 
 
-@needs_weights
-def test_warp_where_the_mouth_is_beyond_the_edge(portrait):
+def test_warp_where_the_mouth_is_beyond_the_edge(portrait, weights):
     view = portrait.views[0]
     bottom = int(view.points[NOSE_TIP, 1])
-    both = Both(View(np.ascontiguousarray(view.rgb[:bottom]), view.points))
+    both = Both(View(np.ascontiguousarray(view.rgb[:bottom]), view.points), weights)
     both.check(SPEAKING)
 
 
-@needs_weights
 @pytest.mark.parametrize("side", [64, 2000])
-def test_warp_on_small_and_large_pictures(portrait, side):
-    both = Both(portrait.views[0].resized(side))
+def test_warp_on_small_and_large_pictures(portrait, weights, side):
+    both = Both(portrait.views[0].resized(side), weights)
     off = both.check(SPEAKING)
     assert off.shape[0] <= side
     flow, warp = both.flow(both.view.points), both.warp(both.view.points)
@@ -503,3 +504,18 @@ def test_who_shows_teeth_keeps_them(shut, toothy):
     target = placed(movement(offsets=jaw(0.1)), Sitter.of(toothy.points, 256, 256))
     alone, offered = (FlowRenderer(views)(target).rgb for views in ([toothy], [toothy, shut]))
     assert (alone == offered).all()
+
+
+# Bad weights
+
+
+def test_warp_wants_weights_and_flow_does_not(portrait, tmp_path):
+    views = portrait.views
+    with pytest.raises(UsageError, match="--weights"):
+        make_renderer("warp", views)
+    with pytest.raises(UsageError, match="no network"):
+        make_renderer("flow", views, tmp_path / "warp.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"not a network")
+    for name in ("missing.onnx", "broken.onnx"):
+        with pytest.raises(UsageError, match=name):
+            make_renderer("warp", views, tmp_path / name)

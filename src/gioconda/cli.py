@@ -70,6 +70,7 @@ def _animate(options: argparse.Namespace) -> None:
         gains=_gains(options),
         absolute=options.absolute,
         renderer=options.renderer,
+        weights=options.weights,
         crop=options.crop,
         size=options.size,
         fps=options.fps,
@@ -121,6 +122,7 @@ def _reel(options: argparse.Namespace) -> None:
         gains=_gains(options),
         absolute=options.absolute,
         renderer=options.renderer,
+        weights=options.weights,
         crop=options.crop,
         fps=options.fps,
     )
@@ -432,7 +434,8 @@ def _add_movement(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="turn the head as the driver's is to the camera, not from its own pose",
     )
-    verb.add_argument("--renderer", default="flow", help="what draws the face (default: flow)")
+    verb.add_argument("--renderer", default="flow", help="what draws the face: flow (default), or warp with --weights")
+    verb.add_argument("--weights", type=Path, metavar="FILE", help="the network of warp: warp.onnx of a training run")
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
     verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
 

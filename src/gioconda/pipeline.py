@@ -38,6 +38,7 @@ class Animation:
         gains: how much of each part of the movement.
         absolute: whether the head is turned as the driver's is to the camera.
         renderer: name of the renderer.
+        weights: its network, where it has one.
         fps: frames per second of the clip.
     """
 
@@ -46,6 +47,7 @@ class Animation:
     gains: Gains
     absolute: bool
     renderer: str
+    weights: Path | None
     fps: float
 
     @property
@@ -62,7 +64,7 @@ class Animation:
         """Render the frames in order."""
         canvas = self.portrait.views[0]
         sitter = Sitter.of(canvas.points, *self.size)
-        render = make_renderer(self.renderer, self.portrait.views)
+        render = make_renderer(self.renderer, self.portrait.views, self.weights)
         for motion in self.performance.resampled(self.fps):
             target = retarget(sitter, motion, self.gains, self.absolute)
             yield Frame(*composite(canvas, render(target)))
@@ -92,6 +94,7 @@ def animate(
     gains: Gains | None = None,
     absolute: bool = False,
     renderer: str = "flow",
+    weights: Path | None = None,
     crop: bool = False,
     size: int | None = None,
     fps: float | None = None,
@@ -104,6 +107,7 @@ def animate(
         gains: how much of head, mouth, eyes and brows; None for all of them as they are.
         absolute: turn the head as the driver's is turned to the camera, instead of from its own pose.
         renderer: name of the renderer.
+        weights: the network of `warp`: the warp.onnx of a training run.
         crop: show the head alone, not the whole picture.
         size: longer side of the clip in pixels; None for the picture's own.
         fps: frames per second; None for the driver's.
@@ -115,7 +119,8 @@ def animate(
         raise UsageError(f"fps {fps:g}: use 1 to 120 frames per second")
     # A recording's average rate may be anything; players want an ordinary one.
     rate = fps or min(max(performance.fps, 1.0), 60.0)
-    return Animation(portrait.framed(crop, size), performance, gains or Gains(), absolute, renderer, rate)
+    framed = portrait.framed(crop, size)
+    return Animation(framed, performance, gains or Gains(), absolute, renderer, weights, rate)
 
 
 def write_clip(

@@ -9,7 +9,6 @@ from gioconda.evaluation.judges import Picture
 from gioconda.face import Points
 from gioconda.portrait import MOST_VIEWS, View
 from gioconda.rendering import composite, make_renderer
-from gioconda.rendering.renderer import RENDERERS
 
 STILL = "still"
 """The baseline: the first view, unmoved. Runs beside whatever is measured."""
@@ -31,8 +30,8 @@ def check(names: Sequence[str], views: Sequence[int]) -> list[str]:
         UsageError: there is none of a name, or a number of views that no portrait can have.
     """
     for name in names:
-        if name != STILL and name not in RENDERERS:
-            raise UsageError(f"no renderer named {name!r}; there is {STILL}, {', '.join(RENDERERS)}")
+        if name not in MODES:
+            raise UsageError(f"no renderer named {name!r} can be measured; there is {', '.join(MODES)}")
     for number in views:
         if not 1 <= number <= MOST_VIEWS:
             raise UsageError(f"--views {number}: a portrait has 1 to {MOST_VIEWS}")

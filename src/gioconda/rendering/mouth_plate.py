@@ -39,7 +39,7 @@ class MouthPlate:
         palette = _Palette.of(rgb, source, picture[inner > 0.5])
         self._tongue = palette.tongue
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-        across, down = self._in_mouth(x, y, source)
+        across, down = self._in_mouth(x, y)
         made = _teeth_and_darkness(across, down, self._gap, palette)
         lender = max(others, key=lambda view: _teeth_shown(view.rgb, view.points), default=None)
         if lender is not None and _teeth_shown(lender.rgb, lender.points) > _teeth_shown(rgb, source) + LEAST_LOAN:
@@ -50,10 +50,10 @@ class MouthPlate:
         self._whole = Sheet(whole, left, top)
         self._exact = Sheet(np.where(shown[..., None] > 0, picture, whole), left, top)
 
-    def _in_mouth(self, x: Array, y: Array, source: Points) -> tuple[Array, Array]:
+    def _in_mouth(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Points in mouth widths: across from its middle, down from the line between the lips."""
         along = (self._corners[1] - self._corners[0]) / self._width
-        upper = source[list(LIPS_INNER_UPPER), :2]
+        upper = self._source[list(LIPS_INNER_UPPER), :2]
         middle = self._corners.mean(axis=0)
         across = ((x - middle[0]) * along[0] + (y - middle[1]) * along[1]) / self._width
         down = (-(x - middle[0]) * along[1] + (y - middle[1]) * along[0]) / self._width
@@ -83,7 +83,7 @@ class MouthPlate:
     def _hidden(self, back: Array, target: Points) -> float:
         """How far the teeth must come down, in the portrait's pixels, to show a little under a lowered lip."""
         lip = (back @ np.append(target[LIPS_INNER_UPPER[5], :2], 1.0)).astype(np.float32)
-        down = float(self._in_mouth(lip[:1], lip[1:2], self._source)[1][0])
+        down = float(self._in_mouth(lip[:1], lip[1:2])[1][0])
         return max(0.0, down - (_teeth_edge(self._gap) - LEAST_TEETH)) * self._width
 
     def _shaded(self, colours: Array, x: Array, y: Array, target: Points) -> Array:

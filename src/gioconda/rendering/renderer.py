@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,17 +43,24 @@ class Renderer(Protocol):
         ...
 
 
-def make_renderer(name: str, views: Sequence[View]) -> Renderer:
-    """A renderer by name.
+def make_renderer(name: str, views: Sequence[View], weights: Path | None = None) -> Renderer:
+    """A renderer by name; `weights` is the network of `warp`, an ONNX file that `gioconda train warp` wrote.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, weights are missing or of no use, or are given to `flow`.
     """
     from gioconda.rendering.flow import FlowRenderer
     from gioconda.rendering.warp import WarpRenderer
 
+    if name not in RENDERERS:
+        raise UsageError(f"no renderer named {name!r}; there is {', '.join(RENDERERS)}")
     if name == "flow":
+        if weights:
+            raise UsageError(f"the renderer flow has no network; {weights} is for --renderer warp")
         return FlowRenderer(views)
-    if name == "warp":
-        return WarpRenderer(views)
-    raise UsageError(f"no renderer named {name!r}; there is {', '.join(RENDERERS)}")
+    if not weights:
+        raise UsageError(
+            "the renderer warp has no built-in network yet: train one with 'gioconda train warp' "
+            "and give its warp.onnx with --weights"
+        )
+    return WarpRenderer(views, weights)

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.errors import UsageError
 from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
 from gioconda.portrait import View
-from gioconda.rendering.clues import FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
+from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
 from gioconda.rendering.plates import polygon_mask
 from gioconda.rendering.renderer import Patch
-from gioconda.weights import read_weights
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 class WarpRenderer:
     """See `gioconda.rendering.Renderer`. The first view is the canvas."""
 
-    def __init__(self, views: Sequence[View]) -> None:
+    def __init__(self, views: Sequence[View], weights: Path) -> None:
         canvas = views[0]
         self._flow = FlowRenderer(views)
         self._frame = NetworkFrame.of(canvas.points)
@@ -39,7 +39,7 @@ class WarpRenderer:
         self._source = self._frame.points(canvas.points)
         self._head = Head(self._source)
         self._depth = float(self._source[list(LIPS_INNER_UPPER), 2].mean())
-        self._session = _session()
+        self._session = _session(weights)
 
     def __call__(self, target: Points) -> Patch:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
@@ -120,11 +120,16 @@ def moved_with_head(rest: Array, head: Head, placed: Points, depth: float) -> Ar
     return cv2.warpAffine(rest, matrix, (FRAME, FRAME), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-@cache
-def _session() -> Any:
+def _session(weights: Path) -> Any:
     import onnxruntime
 
-    data, _ = read_weights("warp")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(data, options, providers=onnxruntime.get_available_providers())
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=onnxruntime.get_available_providers())
+        fits = [i.name for i in session.get_inputs()] == ["clues"] and session.get_inputs()[0].shape[1] == CHANNELS
+    except Exception as error:  # the runtime raises its own classes for missing, damaged and foreign files
+        raise UsageError(f"{weights}: not a network that can be read; give the warp.onnx of a training run") from error
+    if not fits:
+        raise UsageError(f"{weights}: another network; give the warp.onnx that 'gioconda train warp' wrote")
+    return session
