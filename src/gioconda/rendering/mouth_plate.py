@@ -92,7 +92,7 @@ class MouthPlate:
         above = (_curve(lower, x) - y) / self._width
         below = (y - _curve(upper, x)) / self._width
         middle = (x - lower[:, 0].mean()) / self._width
-        hill = 0.32 * (1 - (middle / 0.46) ** 2)
+        hill = 0.27 * (1 - (middle / 0.46) ** 2)
         share = step((hill - above) / 0.2) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
         # Teeth stand before the tongue: it covers only what is dark.
         light = colours.max(axis=-1) / max(float(self._tongue.max()), 1.0)
@@ -189,7 +189,7 @@ class _Palette:
             bright = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 70)].mean(axis=0)
             if bright @ LUMA > 0.5 * light:
                 teeth = bright
-        return _Palette(teeth, dark=0.26 * lips + 0.03 * skin, tongue=0.66 * lips + 0.12 * skin)
+        return _Palette(teeth, dark=0.24 * lips + 0.02 * skin, tongue=0.66 * lips + 0.12 * skin)
 
 
 _ROUND_MOUTH = (164, 165, 391, 92, 322, 57, 287, 43, 273, 106, 335, 182, 406, 18, 200, 199)
