@@ -91,11 +91,7 @@ def likeness(clip: Path, signals: Signals, person: Array, judges: Judges) -> Arr
     """Return the CSIM to the person of each of the clip's frames in which a face was found."""
     seen = zip(frames(clip), signals.points, signals.valid, strict=False)
     return np.array(
-        [
-            csim(person, judges.identity.embed(rgb, five_points(points)))
-            for (_, rgb), points, valid in seen
-            if valid
-        ]
+        [csim(person, judges.identity.embed(rgb, five_points(points))) for (_, rgb), points, valid in seen if valid]
     )
 
 
@@ -107,8 +103,7 @@ def measure(results: Results, picture: Path, video: Path, driver: Signals, judge
     similar = likeness(clip, output, identity(picture, judges), judges)
     names = {"portrait": picture.stem, "driver": video.stem}
     results.signals += [
-        {**names, "signal": signal, **asdict(following)}
-        for signal, following in follow(driver, output).items()
+        {**names, "signal": signal, **asdict(following)} for signal, following in follow(driver, output).items()
     ]
     blinking = follow_blinks(driver, output)
     results.clips.append(
@@ -162,8 +157,7 @@ def table(results: Results) -> str:
         figures = (_median(row["correlation"] for row in rows), _median(row["amplitude"] for row in rows))
         lines.append(f"{signal:8} {len(rows):5} {figures[0]:12.2f} {figures[1]:10.2f}")
     there, ours, both = (
-        sum(clip[key] for clip in results.clips)
-        for key in ("blinks_driver", "blinks_output", "blinks_matched")
+        sum(clip[key] for clip in results.clips) for key in ("blinks_driver", "blinks_output", "blinks_matched")
     )
     lines += [
         f"blinks   recall {_share(both, there)} of n={there}, precision {_share(both, ours)} of n={ours}",
@@ -172,10 +166,7 @@ def table(results: Results) -> str:
         f"worst frame {min((clip['csim_worst'] for clip in results.clips), default=math.nan):.2f}"
         "  (MobileFaceNet, trained on MS-Celeb-1M)",
     ]
-    lines += [
-        f"failed   {' x '.join(v for k, v in f.items() if k != 'reason')}: {f['reason']}"
-        for f in results.failed
-    ]
+    lines += [f"failed   {' x '.join(v for k, v in f.items() if k != 'reason')}: {f['reason']}" for f in results.failed]
     return "\n".join(lines)
 
 
