@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gioconda import __version__
 from gioconda.errors import GiocondaError, MissingExtraError, UsageError, VideoError
@@ -18,7 +18,6 @@ from gioconda.progress import bar
 if TYPE_CHECKING:
     from gioconda.performance import Performance
     from gioconda.portrait import Portrait
-    from gioconda.retarget import Gains
     from gioconda.tracking import Box
 
 Command = Callable[[argparse.Namespace], None]
@@ -67,13 +66,8 @@ def _animate(options: argparse.Namespace) -> None:
     animation = animate(
         portrait,
         performance,
-        gains=_gains(options),
-        absolute=options.absolute,
-        renderer=options.renderer,
-        weights=options.weights,
-        crop=options.crop,
         size=options.size,
-        fps=options.fps,
+        **_drawing(options),
     )
     animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
     width, height = animation.size
@@ -91,12 +85,9 @@ def _report_gaps(performance: Performance) -> None:
 
 def _capture(options: argparse.Namespace) -> None:
     from gioconda.capture import capture
-    from gioconda.errors import OutputError
+    from gioconda.motion_file import check_motion_path
 
-    if options.out.suffix != ".motion":
-        raise OutputError(f"{options.out}: a performance is kept in a file ending in .motion")
-    if not options.out.absolute().parent.is_dir():
-        raise OutputError(f"the folder {options.out.absolute().parent} does not exist; create it first")
+    check_motion_path(options.out)
     performance = capture(options.video, start=options.start, end=options.end, progress=bar)
     performance.save(options.out)
     print(f"{options.out}: {len(performance)} frames, {performance.duration:.2f} s, {options.out.stat().st_size} bytes")
@@ -119,12 +110,7 @@ def _reel(options: argparse.Namespace) -> None:
         portrait,
         performances,
         height=options.height,
-        gains=_gains(options),
-        absolute=options.absolute,
-        renderer=options.renderer,
-        weights=options.weights,
-        crop=options.crop,
-        fps=options.fps,
+        **_drawing(options),
     )
     reel.save(options.out, sound=options.sound, progress=bar)
     print(f"{options.out}: {len(reel)} frames, {len(performances)} performances")
@@ -241,10 +227,18 @@ def _portrait(options: argparse.Namespace) -> Portrait:
     return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
 
 
-def _gains(options: argparse.Namespace) -> Gains:
+def _drawing(options: argparse.Namespace) -> dict[str, Any]:
+    """What `_add_movement` asks for, as `animate` takes it."""
     from gioconda.retarget import Gains
 
-    return Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows)
+    return {
+        "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
+        "absolute": options.absolute,
+        "renderer": options.renderer,
+        "weights": options.weights,
+        "crop": options.crop,
+        "fps": options.fps,
+    }
 
 
 def _box(text: str) -> Box:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import BROWS, CHIN, EYES, LANDMARKS, LIPS, MOUTH_OUTLINE, NOSE_BASE, Points, face_model
+from gioconda.geometry import smoothstep
 
 CONTROL_COUNT = 128
 SKIN = 468
@@ -74,8 +75,7 @@ def lower_face() -> Weights:
     """(478,): 1 on mouth, chin and jaw, 0 from the nose up, smooth in between."""
     height = face_model().shape[:, 1]
     top, bottom = height[NOSE_BASE] - 0.15, height[list(MOUTH_OUTLINE)].mean() - 0.1
-    t = np.clip((height - top) / (bottom - top), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return smoothstep((height - top) / (bottom - top)).astype(np.float32)
 
 
 def proportions(shape: Points) -> Points:

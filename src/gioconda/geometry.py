@@ -67,3 +67,9 @@ def align(source: Array, target: Array) -> Similarity:
     scale = (singular * signs).sum(axis=-1) / np.square(source_centred).sum()
     translation = target_mean - scale[..., None] * np.einsum("...ij,j->...i", turn, source_mean)
     return Similarity(scale, turn, translation)
+
+
+def smoothstep(t: Array | float) -> Array:
+    """0 below 0, 1 above 1, smooth between (3 t^2 - 2 t^3)."""
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)

@@ -7,8 +7,6 @@ JSON header under the metadata key `gioconda`. Under 1 KB a frame, no pickle.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,10 +16,20 @@ from safetensors.numpy import save
 
 from gioconda.errors import MotionFileError, OutputError
 from gioconda.expression import controls
+from gioconda.media.files import whole_file
 from gioconda.performance import Motion, Performance, blank_recording
 
 VERSION = 1
 _SHAPES = {f.name: np.shape(getattr(Motion.neutral(), f.name)) for f in fields(Motion)}
+
+
+def check_motion_path(path: Path) -> None:
+    """See to it, before any work is done, that a performance can be kept under a name; raises `OutputError`."""
+    if path.suffix != ".motion":
+        raise OutputError(f"{path}: a performance is kept in a file ending in .motion")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: cannot be written, the folder {folder} does not exist; create it first")
 
 
 def write_motion(performance: Performance, path: Path) -> None:
@@ -30,8 +38,7 @@ def write_motion(performance: Performance, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written there.
     """
-    if path.suffix != ".motion":
-        raise OutputError(f"{path}: a performance is kept in a file ending in .motion")
+    check_motion_path(path)
     recorded = blank_recording(len(performance))
     for name in _SHAPES:
         getattr(recorded, name)[:] = getattr(performance.motion, name)
@@ -48,15 +55,8 @@ def write_motion(performance: Performance, path: Path) -> None:
     }
     data = save(tensors, {"gioconda": json.dumps(header)})
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with whole_file(path) as file:
+            file.write(data)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 

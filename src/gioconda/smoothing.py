@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.geometry import smoothstep
 from gioconda.performance import Motion
 
 CUTOFF = Motion(
@@ -41,8 +42,7 @@ EASE_OUT = 0.8
 
 def ease(t: float) -> float:
     """0 below 0, 1 above 1, smooth between."""
-    t = min(max(t, 0.0), 1.0)
-    return t * t * (3 - 2 * t)
+    return float(smoothstep(t))
 
 
 class OneEuroFilter:

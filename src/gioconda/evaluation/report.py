@@ -21,7 +21,7 @@ from gioconda.evaluation.protocol import WORST, kept_views
 from gioconda.evaluation.renderers import STILL
 from gioconda.evaluation.results import ALL, GROUP_TITLES, LONG, pick, shown
 from gioconda.evaluation.store import ClipFolder, Kept, write_text
-from gioconda.media.pictures import spoken_os_error
+from gioconda.media.files import spoken_os_error
 
 NAME = "report.html"
 PANEL = 168

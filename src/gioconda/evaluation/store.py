@@ -22,7 +22,7 @@ from gioconda.errors import OutputError
 from gioconda.evaluation.grading import Grades, Watched, from_arrays, to_arrays
 from gioconda.evaluation.judges import Picture
 from gioconda.evaluation.shots import sha256
-from gioconda.media.pictures import spoken_os_error
+from gioconda.media.files import spoken_os_error, whole_file
 
 SHOWN = 256
 """Longest side, in pixels, of the frames kept to be looked at."""
@@ -114,16 +114,12 @@ class ClipFolder:
     def save_watched(self, renderer: str, views: int, watched: Watched) -> None:
         """Keep what the judges said."""
         _, path = self._names(renderer, views)
-        part = path.with_name(f".{path.name}.part")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            with whole_file(path) as file:
                 np.savez_compressed(file, **to_arrays(watched))
-            part.replace(path)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def frame(self, who: str, index: int) -> Path:
         """Where a frame is kept to be looked at. `who`: "picture", "truth", "driver" or renderer and views."""
@@ -182,15 +178,12 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with whole_file(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _number(value: Any) -> float:

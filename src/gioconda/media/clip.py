@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gioconda.errors import OutputError
-from gioconda.media.pictures import partial_path, spoken_os_error, write_png
+from gioconda.media.files import partial_path, spoken_os_error
+from gioconda.media.pictures import write_png
 from gioconda.media.video import open_media, read_packets, sound_origin
 
 __all__ = ["OUTPUT_SUFFIXES", "ClipWriter", "Sound", "check_output"]

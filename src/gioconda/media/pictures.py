@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import secrets
 import threading
 import warnings
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gioconda.errors import MissingExtraError, OutputError, PictureError
+from gioconda.media.files import spoken_os_error, whole_file
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_picture", "write_png"]
 
@@ -87,33 +86,11 @@ def write_png(
     """
     path = Path(path)
     pixels = rgb if alpha is None else np.dstack((rgb, alpha))
-    part = partial_path(path)
     try:
-        with part.open("xb") as file:
+        with whole_file(path) as file:
             Image.fromarray(pixels).save(file, "PNG", compress_level=effort)
-        part.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def partial_path(path: Path) -> Path:
-    """A hidden, unused name next to ``path``, with its ending, for a file still being written."""
-    return path.with_name(f".{path.name}.part-{secrets.token_hex(4)}{path.suffix}")
-
-
-def spoken_os_error(error: OSError) -> str:
-    """Why something could not be written, and what to do about it, in one line."""
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return "no space is left; free some space or choose another folder."
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "permission denied; choose another folder."
-        case errno.ENOENT | errno.ENOTDIR:
-            return "there is no such folder; create it first."
-        case _:
-            return f"{(error.strerror or str(error)).lower()}; choose another name or folder."
 
 
 def _formats() -> tuple[str, ...]:

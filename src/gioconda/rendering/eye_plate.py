@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import EYES, Eye, Points, eye_distance
+from gioconda.geometry import smoothstep
 from gioconda.rendering.head import Head
-from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask, step
+from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask
 
 Array = NDArray[Any]
 
@@ -77,8 +78,7 @@ class EyePlate:
         gaze = looks_at - self._iris
         # The iris moves as a disc; the white beside it gives way.
         distance = np.hypot(in_x - looks_at[0], in_y - looks_at[1]) / max(self._radius, 1e-3)
-        share = np.clip((2.6 - distance) / 1.4, 0, 1)
-        share = share * share * (3 - 2 * share)
+        share = smoothstep((2.6 - distance) / 1.4)
         in_x, in_y = in_x - share * gaze[0], in_y - share * gaze[1]
         colours = self._exact.sample(in_x, in_y)
         # The rim of the painted opening is right where it was painted, and wrong once the lids or the eye have moved.
@@ -92,7 +92,7 @@ class EyePlate:
     def _draw_lashes(self, rgb: Rgb, target: Points) -> None:
         """The line in which shut lids meet: as dark as the picture's own lashes, over whatever shines through."""
         open_share = _lid_gap(target, self._eye) / max(self._gap, 1e-6)
-        share = LASH_SHARE * float(step(np.array((0.5 - open_share) / 0.4)))
+        share = LASH_SHARE * float(smoothstep(np.array((0.5 - open_share) / 0.4)))
         if share == 0:
             return
         upper, lower = (target[list(lid), :2] for lid in (self._eye.upper, self._eye.lower))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import OVAL, Points
+from gioconda.geometry import smoothstep
 from gioconda.rendering.head import Head
 from gioconda.rendering.mesh import FaceMesh
 from gioconda.rendering.silhouette import Silhouette
@@ -60,7 +61,7 @@ class Fading:
             kept["side"] + vertical**2 * (np.where(ends == "top", kept["top"], kept["bottom"]) - kept["side"])
             for kept in (HELD, FADED)
         )
-        fade = 1 - _smooth((radius - inner) / (outer - inner))
+        fade = 1 - smoothstep((radius - inner) / (outer - inner))
         # The region's edge stands still, and the whole way from there to the face gives a little.
         cell = np.array([width, height]) / GRID
         for to_edge, face, step in (
@@ -69,7 +70,7 @@ class Fading:
             (width - 1 - x, width - 1 - high[0], cell[0]),
             (height - 1 - y, height - 1 - high[1], cell[1]),
         ):
-            fade = fade * _smooth((to_edge - step / 2) / max(GIVING * (face - step / 2), step))
+            fade = fade * smoothstep((to_edge - step / 2) / max(GIVING * (face - step / 2), step))
         return Fading(fade, x, y)
 
 
@@ -122,11 +123,6 @@ def _with_face(field: Array, mesh: FaceMesh, target: Points) -> Array:
     merged = outside + soft * (merged - outside)
     box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return field
-
-
-def _smooth(t: Array) -> Array:
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _outside(rest: Silhouette, now: Silhouette, fading: Fading) -> Array:

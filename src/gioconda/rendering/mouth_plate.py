@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
+from gioconda.geometry import smoothstep
 from gioconda.portrait import View
 from gioconda.rendering.head import Head
-from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask, step
+from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask
 
 Array = NDArray[Any]
 
@@ -41,8 +42,9 @@ class MouthPlate:
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         across, down = self._in_mouth(x, y)
         made = _teeth_and_darkness(across, down, self._gap, palette)
-        lender = max(others, key=lambda view: _teeth_shown(view.rgb, view.points), default=None)
-        if lender is not None and _teeth_shown(lender.rgb, lender.points) > _teeth_shown(rgb, source) + LEAST_LOAN:
+        shows = [_teeth_shown(view.rgb, view.points) for view in others]
+        if shows and max(shows) > _teeth_shown(rgb, source) + LEAST_LOAN:
+            lender = others[int(np.argmax(shows))]
             place = np.array([[1, 0, -left], [0, 1, -top]], np.float64)
             made = _lent(lender, rgb, source, place, (right - left, bottom - top), palette)
         soft = cv2.blur(inner, (rim, rim))[..., None]
@@ -93,11 +95,12 @@ class MouthPlate:
         below = (y - _curve(upper, x)) / self._width
         middle = (x - lower[:, 0].mean()) / self._width
         hill = 0.27 * (1 - (middle / 0.46) ** 2)
-        share = step((hill - above) / 0.2) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
+        share = smoothstep((hill - above) / 0.2) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
         # Teeth stand before the tongue: it covers only what is dark.
         light = colours.max(axis=-1) / max(float(self._tongue.max()), 1.0)
-        share = share * step((1.3 - light) / 0.5)
-        colours = colours + share[..., None] * (self._tongue * (1 - 0.35 * step(above / 0.2))[..., None] - colours)
+        share = share * smoothstep((1.3 - light) / 0.5)
+        tongue = self._tongue * (1 - 0.35 * smoothstep(above / 0.2))[..., None]
+        colours = colours + share[..., None] * (tongue - colours)
         return colours * (1 - 0.5 * np.exp(-np.maximum(below, 0) / 0.03))[..., None]
 
 
@@ -208,9 +211,9 @@ def _teeth_edge(gap: float) -> float:
 def _teeth_and_darkness(across: Array, down: Array, gap: float, palette: _Palette) -> Array:
     """The inside of a mouth beyond what the picture shows, float (h, w, 3); places and gap in mouth widths."""
     edge = _teeth_edge(gap) - 0.5 * across**2
-    tooth = step((edge - down) / 0.03) * step((0.42 - np.abs(across)) / 0.10)
+    tooth = smoothstep((edge - down) / 0.03) * smoothstep((0.42 - np.abs(across)) / 0.10)
     seams = np.min([np.abs(np.abs(across) - seam) for seam in (0.0, 0.125, 0.22, 0.30)], axis=0)
     # Each tooth ends in a round edge: the row is a little shorter at its seams.
-    tooth = tooth * (1 - 0.5 * np.exp(-((seams / 0.012) ** 2)) * step((down - edge + 0.035) / 0.03))
+    tooth = tooth * (1 - 0.5 * np.exp(-((seams / 0.012) ** 2)) * smoothstep((down - edge + 0.035) / 0.03))
     shade = np.clip(1 - 2.4 * across**2, 0.2, 1) * (1 - 0.10 * np.exp(-((seams / 0.012) ** 2)))
     return palette.dark + tooth[..., None] * (palette.teeth * shade[..., None] - palette.dark)

@@ -63,12 +63,6 @@ def blend(part: Rgb, colours: Array, mask: Array) -> None:
     part[:] = np.clip(np.rint(part * (1 - share) + colours * share), 0, 255)
 
 
-def step(t: Array) -> Array:
-    """0 below 0, 1 above 1, smooth between."""
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def grown(rgb: Array, known: Array) -> Array:
     """Fill the unknown smoothly from the known (uint8 mask 0 or 1): a pyramid of weighted means."""
     weight = known.astype(np.float32)

@@ -1,0 +1,40 @@
+"""Files that appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, under a hidden name until the block ends well; gone if it does not. Raises OSError."""
+    part = partial_path(path)
+    try:
+        with part.open("xb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """A hidden, unused name next to ``path``, with its ending, for a file still being written."""
+    return path.with_name(f".{path.name}.part-{secrets.token_hex(4)}{path.suffix}")
+
+
+def spoken_os_error(error: OSError) -> str:
+    """Why something could not be written, and what to do about it, in one line."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "no space is left; free some space or choose another folder."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "permission denied; choose another folder."
+        case errno.ENOENT | errno.ENOTDIR:
+            return "there is no such folder; create it first."
+        case _:
+            return f"{(error.strerror or str(error)).lower()}; choose another name or folder."
