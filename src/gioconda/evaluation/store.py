@@ -32,6 +32,7 @@ _HARMLESS = {
     *("cli.py", "doctor.py", "demo.py", "report.py", "charts.py", "study.py", "results.py", "bootstrap.py"),
     *("catalogue.py", "command.py", "scoring.py"),
 }
+_HARMLESS_FOLDERS = {"commands", "studio"}
 
 
 def fingerprint(settings: Mapping[str, Any], weights: Mapping[str, str]) -> str:
@@ -40,7 +41,9 @@ def fingerprint(settings: Mapping[str, Any], weights: Mapping[str, str]) -> str:
     code = sorted(
         path
         for path in package.rglob("*")
-        if path.suffix in {".py", ".safetensors", ".onnx"} and path.name not in _HARMLESS and "studio" not in path.parts
+        if path.suffix in {".py", ".safetensors", ".onnx"}
+        and path.name not in _HARMLESS
+        and not _HARMLESS_FOLDERS.intersection(path.relative_to(package).parts)
     )
     names = [path.relative_to(package).as_posix() for path in code]
     text = json.dumps([names, sha256(code), dict(settings), dict(weights)], sort_keys=True)

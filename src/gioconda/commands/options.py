@@ -1,0 +1,134 @@
+"""Options that several commands share, and what the library makes of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gioconda.media.pictures import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from gioconda.performance import Performance
+    from gioconda.portrait import Portrait
+    from gioconda.tracking import Box
+
+Command = Callable[[argparse.Namespace], None]
+
+
+class Verbs(Protocol):
+    """Where a command registers itself: `argparse`'s subparsers."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:
+        """A parser for the options of one command."""
+        ...
+
+
+def verb(verbs: Verbs, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    """A command `name` that `text` says in a line, done by `command`."""
+    added = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    added.add_argument("--debug", action="store_true", help="show where an error came from")
+    added.set_defaults(command=command)
+    return added
+
+
+def add_pictures(verb: argparse.ArgumentParser) -> None:
+    """The portrait: pictures, and which face of the first."""
+    verb.add_argument(
+        "pictures",
+        nargs="+",
+        type=Path,
+        metavar="PICTURE",
+        help="1 to 32 pictures of one person; the first one moves",
+    )
+    verb.add_argument(
+        "--face",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which face of the first picture; 0, the largest, by default",
+    )
+    verb.add_argument("--box", type=box, metavar="X,Y,W,H", help="where the face is, in pixels, when it is not found")
+    add_max_pixels(verb)
+
+
+def read_portrait(options: argparse.Namespace) -> Portrait:
+    """What `add_pictures` asked for."""
+    from gioconda.portrait import Portrait
+
+    return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
+
+
+def add_max_pixels(verb: argparse.ArgumentParser) -> None:
+    """How large a picture may be."""
+    verb.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="read pictures of up to N pixels (default: 100 million)",
+    )
+
+
+def add_span(verb: argparse.ArgumentParser) -> None:
+    """Which part of the driver."""
+    verb.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="skip the driver's beginning")
+    verb.add_argument("--end", type=float, metavar="SECONDS", help="stop at this second of the driver")
+
+
+def add_movement(verb: argparse.ArgumentParser) -> None:
+    """How the movement is taken over and drawn."""
+    add_span(verb)
+    for part, text in (
+        ("head", "turning, nodding, tilting, moving"),
+        ("mouth", "lips, jaw and the cheeks beside them"),
+        ("eyes", "lids and gaze"),
+        ("brows", "brows, forehead and upper cheeks"),
+    ):
+        verb.add_argument(
+            f"--{part}", type=float, default=1.0, metavar="GAIN", help=f"{text}: 0 none, 1 the driver's own"
+        )
+    verb.add_argument(
+        "--absolute",
+        action="store_true",
+        help="turn the head as the driver's is to the camera, not from its own pose",
+    )
+    verb.add_argument("--renderer", default="flow", help="what draws the face: flow (default), or warp with --weights")
+    verb.add_argument("--weights", type=Path, metavar="FILE", help="the network of warp: warp.onnx of a training run")
+    verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
+    verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
+
+
+def drawing(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_movement` asked for, as `animate` takes it."""
+    from gioconda.retarget import Gains
+
+    return {
+        "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
+        "absolute": options.absolute,
+        "renderer": options.renderer,
+        "weights": options.weights,
+        "crop": options.crop,
+        "fps": options.fps,
+    }
+
+
+def report_gaps(performance: Performance) -> None:
+    """Say where the driver was lost or cut."""
+    lost = int((~performance.seen).sum())
+    if lost:
+        print(f"the driver's face was not seen in {lost} of {len(performance)} frames: held and eased there")
+    if performance.cuts:
+        print(f"the driver has {performance.cuts} cuts: eased over")
+
+
+def box(text: str) -> Box:
+    """A box from the command line."""
+    from gioconda.tracking import Box
+
+    try:
+        x, y, width, height = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not x,y,width,height in pixels") from None
+    return Box(x, y, width, height)
