@@ -25,7 +25,7 @@ from gioconda.face import BROWS, EYES, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UP
 from gioconda.learning.dataset import training_shots, training_stills
 from gioconda.learning.export import export_warp
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
-from gioconda.learning.networks import Discriminator, Painter, painted
+from gioconda.learning.painter import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples, with_mouth
 from gioconda.learning.train_warp import WarpTraining, _augmented, _Learner, checkpoint_step, train_warp
 from gioconda.neutral import mouth_gap

@@ -22,7 +22,7 @@ from gioconda.face import (
     face_model,
 )
 from gioconda.rendering import FlowRenderer, composite, make_renderer
-from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
+from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
 from gioconda.rendering.head import Head
 from gioconda.rendering.warp import moved_with_head
 from gioconda.retarget import Sitter, retarget
@@ -227,7 +227,7 @@ def dot_in(rgb):
 @pytest.mark.parametrize("landmark", [NOSE_TIP, CHIN, 33, 291])
 def test_points_and_pictures_go_to_the_same_place(side, landmark):
     points = face_in(side)
-    frame = NetworkFrame.of(points)
+    frame = warp_frame(points)
     mapped = frame.picture(dot(side, points[landmark], side / 50))
     assert mapped.shape == (FRAME, FRAME, 3)
     off = dot_in(mapped) - frame.points(points)[landmark, :2]
@@ -237,7 +237,7 @@ def test_points_and_pictures_go_to_the_same_place(side, landmark):
 @pytest.mark.parametrize("side", [60, 300, 1200])
 def test_a_picture_moved_beforehand_goes_to_the_same_place(side):
     points = face_in(side)
-    frame = NetworkFrame.of(points)
+    frame = warp_frame(points)
     first = cv2.getRotationMatrix2D((side / 2, side / 2), 20, 1.1) + np.array([[0, 0, 2.5], [0, 0, -1.5]])
     back = cv2.invertAffineTransform(first) @ np.append(points[NOSE_TIP, :2], 1)
     off = dot_in(frame.picture(dot(side, back, side / 50), first)) - frame.points(points)[NOSE_TIP, :2]
@@ -246,7 +246,7 @@ def test_a_picture_moved_beforehand_goes_to_the_same_place(side):
 
 @pytest.mark.parametrize("side", [40, 256, 1200])
 def test_the_face_is_half_the_frame_and_in_its_middle(side):
-    mapped = NetworkFrame.of(face_in(side)).points(face_in(side))
+    mapped = warp_frame(face_in(side)).points(face_in(side))
     x, y, width, height = bounds(mapped)
     assert max(width, height) == pytest.approx(FRAME / 2, abs=0.01)
     assert (x + width / 2, y + height / 2) == pytest.approx(((FRAME - 1) / 2,) * 2, abs=0.01)
@@ -321,7 +321,7 @@ class Both:
         off = np.abs(warp.rgb.astype(int) - flow.rgb).max(axis=2)
         here = target - np.float32([flow.left, flow.top, 0])
         # The gate's margin, and the frame's pixels, which are enlarged.
-        margin = 0.25 * float(eye_distance(self.view.points)) + 4 / NetworkFrame.of(self.view.points).matrix[0, 0]
+        margin = 0.25 * float(eye_distance(self.view.points)) + 4 / warp_frame(self.view.points).matrix[0, 0]
         assert not off[~near_mouth_and_eyes(here, off.shape, margin)].any()
         assert off.max() > 2
         return off
@@ -365,7 +365,7 @@ def test_warp_changes_mouth_and_eyes_alone_however_it_moves(both, motion):
 def test_what_the_network_paints_is_added_once(both, weights, motion):
     """The windows of mouth and eyes overlap below the lids: neither may add what the other has added."""
     flow, warp, target = both.patches(motion)
-    view, frame = both.view, NetworkFrame.of(both.view.points)
+    view, frame = both.view, warp_frame(both.view.points)
     source, there = frame.points(view.points), frame.points(target)
     corner = np.array([[1, 0, flow.left], [0, 1, flow.top]], float)
     depth = float(source[list(LIPS_INNER_UPPER), 2].mean())

@@ -38,6 +38,12 @@ class MotionFileError(GiocondaError):
     id = "bad-motion"
 
 
+class AvatarError(GiocondaError):
+    """An ``.avatar`` file is damaged, of a newer version, or made from other weights than those given."""
+
+    id = "bad-avatar"
+
+
 class NoFaceError(GiocondaError):
     """No face, or not the one asked for, was found in a picture or video."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gioconda.media.pictures import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from gioconda.avatar import Avatar
     from gioconda.performance import Performance
     from gioconda.portrait import Portrait
     from gioconda.tracking import Box
@@ -40,7 +41,7 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PICTURE",
-        help="1 to 32 pictures of one person; the first one moves",
+        help="1 to 32 pictures of one person, of which the first moves; or an .avatar",
     )
     verb.add_argument(
         "--face",
@@ -57,7 +58,21 @@ def read_portrait(options: argparse.Namespace) -> Portrait:
     """What `add_pictures` asked for."""
     from gioconda.portrait import Portrait
 
+    if avatar := _avatar(options):
+        return avatar.portrait
     return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
+
+
+def _avatar(options: argparse.Namespace) -> Avatar | None:
+    """The avatar given in place of pictures, if one is."""
+    from gioconda.avatar import Avatar
+    from gioconda.errors import UsageError
+
+    if not any(path.suffix == ".avatar" for path in options.pictures):
+        return None
+    if len(options.pictures) > 1:
+        raise UsageError("an avatar holds its own pictures: give it alone")
+    return Avatar.load(options.pictures[0], options.max_pixels)
 
 
 def add_max_pixels(verb: argparse.ArgumentParser) -> None:
@@ -104,11 +119,13 @@ def drawing(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_movement` asked for, as `animate` takes it."""
     from gioconda.retarget import Gains
 
+    # An avatar says itself who draws it, and brings the network.
+    avatar = _avatar(options)
     return {
         "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
         "absolute": options.absolute,
-        "renderer": options.renderer,
-        "weights": options.weights,
+        "renderer": avatar.about.renderer if avatar else options.renderer,
+        "weights": options.pictures[0] if avatar else options.weights,
         "crop": options.crop,
         "fps": options.fps,
     }

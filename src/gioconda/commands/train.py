@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from gioconda.commands.options import Verbs, verb
@@ -15,16 +16,39 @@ def add(verbs: Verbs) -> None:
     text = "teach a network from footage (needs the extra 'learn')"
     networks = verbs.add_parser("train", help=text, description=text).add_subparsers(required=True, metavar="NETWORK")
     warp = verb(networks, "warp", _train_warp, "the painter of mouths and eyes")
-    warp.add_argument(
-        "--data", type=Path, required=True, help="a dataset folder: clips.jsonl, clips/, stills.jsonl, stills/"
-    )
-    warp.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the run; an unfinished one goes on")
-    warp.add_argument(
-        "--minutes", type=float, default=60.0, help="how long to learn, the making of pairs apart (default: 60)"
-    )
+    _add_run(warp)
     warp.add_argument("--samples", type=int, default=6000, help="pairs to learn from (default: 6000)")
     warp.add_argument("--batch", type=int, default=16, help="windows a step (default: 16)")
-    warp.add_argument("--seed", type=int, default=0)
+
+    sketch = verb(networks, "sketch", _train_sketch, "the talking heads of 2019: embedder, generator, discriminator")
+    _add_run(sketch)
+    sketch.add_argument(
+        "--preset",
+        choices=("narrow", "medium", "paper"),
+        default="narrow",
+        help="narrow: 128 pixels, for a processor (default); medium: 256 pixels, for a GPU; paper: as published",
+    )
+    sketch.add_argument(
+        "--feed-forward", action="store_true", help="without the match loss: for use without fine-tuning"
+    )
+    sketch.add_argument(
+        "--people", type=float, default=1.0, metavar="SHARE", help="learn from this share of the people (default: 1)"
+    )
+    sketch.add_argument(
+        "--vgg19", type=Path, metavar="FILE", help="weights of a content loss (.safetensors; docs/training.md)"
+    )
+    sketch.add_argument("--vggface", type=Path, metavar="FILE", help="weights of the other content loss")
+
+
+def _add_run(network: argparse.ArgumentParser) -> None:
+    network.add_argument(
+        "--data", type=Path, required=True, help="a dataset folder: clips.jsonl, clips/, stills.jsonl, stills/"
+    )
+    network.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the run; an unfinished one goes on")
+    network.add_argument(
+        "--minutes", type=float, default=60.0, help="how long to learn, the reading of data apart (default: 60)"
+    )
+    network.add_argument("--seed", type=int, default=0)
 
 
 def _train_warp(options: argparse.Namespace) -> None:
@@ -37,3 +61,21 @@ def _train_warp(options: argparse.Namespace) -> None:
     train_warp(options.data, options.out, settings, options.minutes, progress=bar)
     export_warp(options.out, options.out / "warp.onnx", {"name": "warp", "data": str(options.data.name)})
     print(f"{options.out / 'warp.onnx'} written; curves in {options.out / 'log.jsonl'}")
+
+
+def _train_sketch(options: argparse.Namespace) -> None:
+    try:
+        from gioconda.learning.base import export_base
+        from gioconda.learning.meta import PRESETS, ContentWeights, train_sketch
+    except ImportError as error:
+        raise MissingExtraError("training needs the extra 'learn': pip install 'gioconda[learn]'") from error
+    settings = replace(PRESETS[options.preset], share_of_people=options.people, seed=options.seed)
+    if options.feed_forward:
+        settings = replace(settings, match=0.0)
+    content = ContentWeights(options.vgg19, options.vggface)
+    if not (options.vgg19 and options.vggface):
+        print("no weights for both content losses: pixels and the discriminator's features take their place")
+    steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar)
+    weights = options.out / "sketch.safetensors"
+    export_base(options.out, weights, {"name": "sketch", "data": options.data.name})
+    print(f"{weights} written after {steps} steps; curves in log.jsonl and tensorboard/, pictures in sheets/")

@@ -59,8 +59,8 @@ def training_shots(folder: Path) -> list[Shot]:
     return shots
 
 
-def training_stills(folder: Path, mouth_open: float) -> Iterator[tuple[Array, Array]]:
-    """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), that show the inside of a mouth."""
+def training_stills(folder: Path, mouth_open: float = 0.0) -> Iterator[tuple[Array, Array]]:
+    """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), with mouths open so far at least."""
     if not (folder / "stills.npz").is_file():
         raise UsageError(f"{folder}: not a whole dataset folder (stills.npz is missing)")
     archive = np.load(folder / "stills.npz", allow_pickle=False)

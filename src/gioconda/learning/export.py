@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from gioconda.learning.networks import Painter
+from gioconda.learning.painter import Painter
 from gioconda.learning.train_warp import checkpoint_step
 from gioconda.rendering.clues import CHANNELS
 

@@ -1,95 +1,165 @@
-"""The networks: the small painter of the `warp` renderer and the discriminator that teaches it."""
+"""The networks of 2019: embedder, generator and projection discriminator.
+
+Source: Zakharov, Shysheya, Burkov, Lempitsky, *Few-Shot Adversarial Learning of Realistic Neural
+Talking Head Models* (2019), sections 3.1 and 4.1. Pictures and sketches are 0 to 1 everywhere.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gioconda.rendering.clues import CHANNELS
+from gioconda.learning.layers import (
+    AdaptiveNorm,
+    AdaptiveResidual,
+    Attention,
+    Residual,
+    normed_convolution,
+    normed_linear,
+)
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_COARSEST = 4
+"""Side at which embedder and discriminator sum over the picture."""
+_BOTTLENECK = 16
+"""Side at which the generator stops shrinking."""
+_ATTENTIVE = 32
+"""Side of the maps that attend to themselves, where there is attention."""
 
 
 @dataclass(frozen=True)
-class PainterShape:
-    """Width of the painter: channels at full, half, quarter and eighth size."""
+class Shape:
+    """How large the networks are. The widest layers must be reached at a side of 4 pixels.
 
-    channels: tuple[int, ...] = (24, 48, 96, 128)
-
-
-class _Block(nn.Module):
-    """Two 3x3 convolutions with a shortcut."""
-
-    def __init__(self, inside: int, outside: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(inside, outside, 3, padding=1)
-        self.second = nn.Conv2d(outside, outside, 3, padding=1)
-        self.shortcut = nn.Conv2d(inside, outside, 1) if inside != outside else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, inside, h, w) -> (n, outside, h, w)."""
-        y = functional.leaky_relu(self.first(x), 0.1)
-        return functional.leaky_relu(self.second(y) + self.shortcut(x), 0.1)
-
-
-class Painter(nn.Module):
-    """U-Net that paints what a picture does not hold: the inside of an open mouth, shut lids, moved irises.
-
-    Clues, (n, 10, h, w), 0 to 1 -> colour and share, (n, 4, h, w), 0 to 1; h and w are multiples of 8.
+    Attributes:
+        size: side of pictures and sketches in pixels, a power of two from 32.
+        narrowest: channels at full and half size; they double with each further halving.
+        widest: the most channels of any layer, and the length of the vector a person is told by.
+        residuals: blocks at the generator's bottleneck.
+        attention: whether maps of 32 pixels attend to themselves.
     """
 
-    def __init__(self, shape: PainterShape | None = None) -> None:
+    size: int = 256
+    narrowest: int = 64
+    widest: int = 512
+    residuals: int = 5
+    attention: bool = True
+
+    @staticmethod
+    def of(values: Mapping[str, int]) -> Shape:
+        """From a header. Raises TypeError for names that are none of the above."""
+        return Shape(**{**values, "attention": bool(values["attention"])})  # type: ignore[arg-type]
+
+    def channels(self, side: int) -> int:
+        """Of a map of that side."""
+        return min(self.narrowest * max(self.size // (2 * side), 1), self.widest)
+
+
+class Embedder(nn.Module):
+    """Pictures and their sketches -> what person they show."""
+
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        widths = (shape or PainterShape()).channels
-        self.enter = nn.Conv2d(CHANNELS, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(_Block(a, b) for a, b in zip(widths, (*widths[1:], widths[-1]), strict=True))
-        self.up = nn.ModuleList(
-            _Block(a + b, b) for a, b in zip((widths[-1], *widths[:0:-1]), widths[::-1], strict=True)
-        )
-        self.leave = nn.Conv2d(widths[0], 4, 3, padding=1)
-        for part in self.leave.parameters():
-            nn.init.zeros_(part)
+        self.layers = nn.ModuleList(_shrinking(shape, 6, _COARSEST))
 
-    def forward(self, clues: Tensor) -> Tensor:
-        """See the class."""
-        x = functional.leaky_relu(self.enter(clues * 2 - 1), 0.1)
-        kept = []
-        for number, block in enumerate(self.down):
-            kept.append(x)
-            x = block(functional.avg_pool2d(x, 2) if number < len(self.down) - 1 else x)
-        for number, block in enumerate(self.up):
-            if number:
-                x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, kept[-1 - number]], dim=1))
-        painted = self.leave(x)
-        # Colour is a change of the warped picture: a fresh network changes nothing.
-        colour = (clues[:, :3] + torch.tanh(painted[:, :3])).clamp(0, 1)
-        return torch.cat([colour, torch.sigmoid(painted[:, 3:] + 1)], dim=1)
+    def forward(self, pictures: Tensor, sketches: Tensor) -> Tensor:
+        """K pictures each of n people, (n, K, 3, s, s), with their sketches -> their embeddings, (n, widest)."""
+        people, views = pictures.shape[:2]
+        x = torch.cat([pictures, sketches], dim=2).flatten(0, 1) * 2 - 1
+        for layer in self.layers:
+            x = layer(x)
+        each = functional.relu(x).sum(dim=(2, 3))
+        return each.view(people, views, -1).mean(dim=1)
 
 
-def painted(clues: Tensor, gate: Tensor, output: Tensor) -> Tensor:
-    """The picture with the painter's colour where it wants and the gate, (n, 1, h, w), lets it: (n, 3, h, w)."""
-    share = output[:, 3:] * gate
-    return clues[:, :3] + share * (output[:, :3] - clues[:, :3])
+class Generator(nn.Module):
+    """A sketch -> a face, of the person that `personal` parameters tell."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(_shrinking(shape, 3, _BOTTLENECK, normed=True))
+        wide = shape.channels(_BOTTLENECK)
+        middle: list[nn.Module] = [AdaptiveResidual(wide, wide, grow=False) for _ in range(shape.residuals)]
+        up: list[nn.Module] = []
+        side = _BOTTLENECK
+        while side < shape.size:
+            up.append(AdaptiveResidual(shape.channels(side), shape.channels(2 * side), grow=True))
+            side *= 2
+            if shape.attention and side == 2 * _ATTENTIVE:
+                up.append(Attention(shape.channels(side)))
+        self.steered = nn.ModuleList([*middle, *up])
+        self.norm = AdaptiveNorm(shape.narrowest)
+        self.leave = normed_convolution(shape.narrowest, 3)
+        lengths = [sum(n.length for n in part.modules() if isinstance(n, AdaptiveNorm)) for part in self.steered]
+        self.lengths = (*lengths, self.norm.length)
+        self.project = normed_linear(shape.widest, sum(self.lengths))
+
+    def personal(self, embedding: Tensor) -> Tensor:
+        """Embeddings, (n, widest) -> scales and shifts of all adaptive norms, (n, parameters): P e of the paper."""
+        return self.project(embedding)
+
+    def forward(self, sketches: Tensor, personal: Tensor) -> Tensor:
+        """Sketches, (n, 3, s, s), and personal parameters, (n or 1, parameters) -> faces, (n, 3, s, s)."""
+        x = sketches * 2 - 1
+        for layer in self.down:
+            x = layer(x)
+        parts = torch.split(personal.expand(len(x), -1), list(self.lengths), dim=1)
+        for layer, part in zip(self.steered, parts[:-1], strict=True):
+            x = layer(x, part) if part.shape[1] else layer(x)
+        x = functional.relu(self.norm(x, parts[-1]))
+        return (torch.tanh(self.leave(x)) + 1) / 2
 
 
 class Discriminator(nn.Module):
-    """Tells painted windows from real ones, place by place, knowing where mouth and eyes should be."""
+    """Tells real faces from made ones, knowing the sketch and which training video they should be of.
 
-    def __init__(self, width: int = 32) -> None:
+    A projection discriminator (Miyato and Koyama 2018): its score is V(x, y) (W_i + w0) + b.
+    """
+
+    def __init__(self, shape: Shape, videos: int) -> None:
         super().__init__()
-        spectral = nn.utils.parametrizations.spectral_norm
-        widths = (3 + 4, width, 2 * width, 4 * width)
-        self.layers = nn.ModuleList(spectral(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in pairwise(widths))
-        self.judge = spectral(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        self.layers = nn.ModuleList(_shrinking(shape, 6, _COARSEST))
+        self.last = Residual(shape.widest, shape.widest)
+        self.columns = nn.Embedding(videos, shape.widest)
+        nn.init.uniform_(self.columns.weight, -0.1, 0.1)
+        self.common = nn.Parameter(torch.empty(shape.widest).uniform_(-0.1, 0.1))
+        self.bias = nn.Parameter(torch.zeros(()))
 
-    def forward(self, picture: Tensor, where: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Scores, (n, 1, h/8, w/8), and each layer's features, for pictures (n, 3, h, w) and masks (n, 4, h, w)."""
-        x = torch.cat([picture * 2 - 1, where], dim=1)
+    def forward(self, pictures: Tensor, sketches: Tensor, columns: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Scores, (n,), and each block's features.
+
+        Args:
+            pictures, sketches: (n, 3, s, s) each.
+            columns: W_i of each, (n or 1, widest).
+        """
+        x = torch.cat([pictures, sketches], dim=1) * 2 - 1
         features = []
-        for layer in self.layers:
-            x = functional.leaky_relu(layer(x), 0.2)
+        for layer in (*self.layers, self.last):
+            x = layer(x)
             features.append(x)
-        return self.judge(x), features
+        seen = functional.relu(x).sum(dim=(2, 3))
+        return (seen * (columns + self.common)).sum(dim=1) + self.bias, features
+
+
+def _shrinking(shape: Shape, inside: int, until: int, normed: bool = False) -> list[nn.Module]:
+    """Blocks that halve a picture until a side is reached."""
+    layers: list[nn.Module] = []
+    side = shape.size
+    while side > until:
+        layers.append(Residual(inside, shape.channels(side // 2), shrink=True, normed=normed, first=side == shape.size))
+        inside = shape.channels(side // 2)
+        side //= 2
+        if shape.attention and side == _ATTENTIVE:
+            layers.append(Attention(inside))
+    return layers
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in network.parameters())

@@ -14,7 +14,7 @@ from gioconda.face import CHIN, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Po
 from gioconda.learning.dataset import Shot, training_shots, training_stills
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.portrait import View
-from gioconda.rendering.clues import WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
+from gioconda.rendering.clues import WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
 from gioconda.rendering.composite import composite
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
@@ -103,7 +103,7 @@ def with_mouth(points: Points, share: float) -> Points:
 
 
 def _sample(view: View, renderer: FlowRenderer, target: Points, truth: Array) -> Sample:
-    frame = NetworkFrame.of(view.points)
+    frame = warp_frame(view.points)
     warped = composite(view, renderer(target))[0]
     source, placed = frame.points(view.points), frame.points(target)
     depth = float(source[list(LIPS_INNER_UPPER), 2].mean())

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gioconda.errors import UsageError
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
-from gioconda.learning.networks import Discriminator, Painter, painted
+from gioconda.learning.painter import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.clues import CHANNELS, WINDOWS

@@ -1,13 +1,12 @@
 """What the network of the `warp` renderer sees, and where it may change the picture.
 
-Everything is drawn in the **network frame**: the square around the face at rest, 256 pixels a side,
-the face half of it. The network works on two windows of that frame, one at the mouth and one at
-the eyes. Learning and rendering both take their clues from here, so they cannot drift apart.
+Everything is drawn in the network frame (`network_frame.py`), 256 pixels a side, the face half of it.
+The network works on two windows of that frame, one at the mouth and one at the eyes. Learning and
+rendering both take their clues from here, so they cannot drift apart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -23,15 +22,17 @@ from gioconda.face import (
     LIPS_OUTER_UPPER,
     MOUTH_OUTLINE,
     Points,
-    bounds,
     eye_distance,
 )
 from gioconda.rendering.head import Head
+from gioconda.rendering.network_frame import NetworkFrame
 
 Array = NDArray[Any]
 
 FRAME = 256
 """Side of the network frame in pixels."""
+SHARE = 0.5
+"""How much of it the face takes."""
 CHANNELS = 10
 """Of the clues: warped picture (3), the picture moved as the skull moves (3), inner mouth, lips, openings of the
 eyes, irises (1 each)."""
@@ -41,37 +42,9 @@ WINDOWS = {"mouth": (96, 96), "eyes": (128, 64)}
 _LIPS_OUTLINE = (*LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER[-2:0:-1])
 
 
-@dataclass(frozen=True)
-class NetworkFrame:
-    """The network frame of one picture: `matrix`, (2, 3), takes the picture's pixels to the frame's."""
-
-    matrix: Array
-
-    @staticmethod
-    def of(points: Points) -> NetworkFrame:
-        """For a face at rest, landmarks (478, 3) in the picture's pixels."""
-        x, y, width, height = bounds(points)
-        scale = FRAME / (2 * max(width, height))
-        middle = np.array([x + width / 2, y + height / 2])
-        return NetworkFrame(np.column_stack([np.eye(2) * scale, FRAME / 2 - 0.5 - scale * middle]))
-
-    def points(self, points: Points) -> Points:
-        """Landmarks, (478, 3), in the frame's pixels."""
-        scale = self.matrix[0, 0]
-        return (points * scale + np.append(self.matrix[:, 2], 0)).astype(np.float32)
-
-    def picture(self, rgb: Array, first: Array | None = None) -> Array:
-        """A picture in the frame, uint8 (256, 256, 3); `first`, (2, 3), moves it beforehand."""
-        matrix = self.matrix if first is None else self.matrix @ np.vstack([first, (0, 0, 1)])
-        shrunk = rgb
-        scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-        if scale < 0.6:
-            # Pixels that would be skipped are averaged first.
-            size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-            shrunk = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-            grow = np.array([rgb.shape[1] / size[0], rgb.shape[0] / size[1]])
-            matrix = np.column_stack([matrix[:, :2] * grow, matrix[:, 2] + matrix[:, :2] @ (grow / 2 - 0.5)])
-        return cv2.warpAffine(shrunk, matrix, (FRAME, FRAME), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def warp_frame(points: Points) -> NetworkFrame:
+    """The network frame around a face at rest, landmarks (478, 3) in the picture's pixels."""
+    return NetworkFrame.of(points, FRAME, SHARE)
 
 
 def draw_clues(warped: Array, moved: Array, target: Points) -> Array:

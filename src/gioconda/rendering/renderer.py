@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.errors import UsageError
+from gioconda.errors import MissingExtraError, UsageError
 from gioconda.face import Points
 from gioconda.portrait import View
 
-RENDERERS = ("flow", "warp")
+RENDERERS = ("flow", "warp", "sketch")
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,17 @@ class Renderer(Protocol):
 
 
 def make_renderer(name: str, views: Sequence[View], weights: Path | None = None) -> Renderer:
-    """A renderer by name; `weights` is the network of `warp`, an ONNX file that `gioconda train warp` wrote.
+    """A renderer by name.
+
+    Args:
+        name: one of `RENDERERS`.
+        views: of the portrait; the first is the canvas.
+        weights: the network of `warp`, an ONNX file that `gioconda train warp` wrote; of `sketch`, an avatar.
 
     Raises:
         UsageError: there is none of that name, weights are missing or of no use, or are given to `flow`.
+        AvatarError: the avatar cannot be read.
+        MissingExtraError: `sketch` needs torch, which is not installed.
     """
     from gioconda.rendering.flow import FlowRenderer
     from gioconda.rendering.warp import WarpRenderer
@@ -58,9 +65,28 @@ def make_renderer(name: str, views: Sequence[View], weights: Path | None = None)
         if weights:
             raise UsageError(f"the renderer flow has no network; {weights} is for --renderer warp")
         return FlowRenderer(views)
+    if name == "sketch":
+        return _sketch(views, weights)
     if not weights:
         raise UsageError(
             "the renderer warp has no built-in network yet: train one with 'gioconda train warp' "
             "and give its warp.onnx with --weights"
         )
     return WarpRenderer(views, weights)
+
+
+def _sketch(views: Sequence[View], weights: Path | None) -> Renderer:
+    from gioconda.avatar import Avatar
+
+    if not weights:
+        raise UsageError(
+            "the renderer sketch draws avatars: make one with 'gioconda personalize', then 'gioconda animate ME.avatar'"
+        )
+    avatar = Avatar.load(weights)
+    try:
+        from gioconda.rendering.sketch import SketchRenderer
+    except ImportError as error:
+        raise MissingExtraError(
+            "avatars of the renderer sketch need the extra 'learn': pip install 'gioconda[learn]'"
+        ) from error
+    return SketchRenderer(views[0], avatar)

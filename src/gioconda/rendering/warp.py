@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
 from gioconda.portrait import View
-from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, NetworkFrame, draw_clues, draw_gates, window_corner
+from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
 from gioconda.rendering.plates import polygon_mask
@@ -34,7 +34,7 @@ class WarpRenderer:
     def __init__(self, views: Sequence[View], weights: Path) -> None:
         canvas = views[0]
         self._flow = FlowRenderer(views)
-        self._frame = NetworkFrame.of(canvas.points)
+        self._frame = warp_frame(canvas.points)
         self._rest = self._frame.picture(canvas.rgb)
         self._source = self._frame.points(canvas.points)
         self._head = Head(self._source)

@@ -1,0 +1,44 @@
+"""`gioconda personalize`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gioconda.commands.options import Verbs, add_pictures, read_portrait, verb
+from gioconda.errors import MissingExtraError
+from gioconda.progress import bar
+
+
+def add(verbs: Verbs) -> None:
+    """Register the command."""
+    added = verb(verbs, "personalize", _run, "fine-tune a renderer to one person (needs the extra 'learn')")
+    add_pictures(added)
+    added.add_argument("--out", type=Path, required=True, metavar="FILE.avatar", help="where to keep the avatar")
+    added.add_argument("--renderer", choices=("sketch",), default="sketch", help="what is fine-tuned (default: sketch)")
+    added.add_argument(
+        "--weights", type=Path, required=True, metavar="FILE", help="sketch.safetensors of a training run"
+    )
+    added.add_argument(
+        "--fidelity",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="0: no fine-tuning, liveliest; 1: as much as helps (default); up to 3: closer to the pictures",
+    )
+    added.add_argument("--consent", default="", metavar="NOTE", help="whose pictures these are and what they agreed to")
+
+
+def _run(options: argparse.Namespace) -> None:
+    from gioconda.avatar import check_avatar_path
+
+    check_avatar_path(options.out)
+    try:
+        from gioconda.learning.personalize import personalize
+    except ImportError as error:
+        raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
+    avatar = personalize(
+        read_portrait(options), options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar
+    )
+    avatar.save(options.out)
+    print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

@@ -1,0 +1,267 @@
+"""Meta-learning of the `sketch` renderer: from many people's videos to networks that take up a new person.
+
+Source: Zakharov et al. 2019, section 3.2. Each step is an episode: the embedder sees K frames of a
+video, the generator makes another frame of it from its sketch, the discriminator judges both.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gioconda.errors import OutputError, UsageError
+from gioconda.learning.checkpoint import NAME, checkpoint_header, load_checkpoint, save_checkpoint
+from gioconda.learning.episodes import Episode, Wildness, draw_episode
+from gioconda.learning.footage import Footage, load_footage
+from gioconda.learning.journal import Journal
+from gioconda.learning.losses import attention, feature_matching, hinge, match_loss, pyramid_loss
+from gioconda.learning.networks import Discriminator, Embedder, Generator, Network, Shape
+from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
+from gioconda.progress import Progress, quiet
+
+
+@dataclass(frozen=True)
+class SketchTraining:
+    """Settings of a run; the defaults are the paper's where it gives them.
+
+    Attributes:
+        shape: how large the networks are.
+        views: K, pictures the embedder sees.
+        people: episodes a step.
+        rate: learning rate of embedder and generator.
+        critic_rate: of the discriminator.
+        pixels: weight of the pixel loss, which stands in for the content losses where those have no weights.
+        emphasis: how much more the pixel loss minds the lines of the sketch.
+        vgg19, vggface: weights of the content losses, used where a file is given.
+        matching: weight of feature matching.
+        match: weight of the match loss; 0 trains the feed-forward variant of the paper.
+        average: how much of the running mean of the networks stays at each step.
+        wildness: how far pictures are changed at random.
+        every: one frame of a video in so many is kept.
+        share_of_people: the part of the people that is learned from.
+        seed: of everything that is drawn at random.
+    """
+
+    shape: Shape = field(default_factory=Shape)
+    views: int = 8
+    people: int = 8
+    rate: float = 5e-5
+    critic_rate: float = 2e-4
+    pixels: float = 10.0
+    emphasis: float = 3.0
+    vgg19: float = 1.5e-1
+    vggface: float = 2.5e-2
+    matching: float = 10.0
+    match: float = 10.0
+    average: float = 0.999
+    wildness: Wildness = field(default_factory=Wildness)
+    every: int = 1
+    share_of_people: float = 1.0
+    seed: int = 0
+
+
+PRESETS = {
+    "paper": SketchTraining(),
+    "medium": SketchTraining(shape=Shape(narrowest=20, widest=160), people=16, rate=2e-4, critic_rate=4e-4, match=1.0),
+    "narrow": SketchTraining(
+        shape=Shape(size=128, narrowest=16, widest=160, residuals=3, attention=False),
+        views=2,
+        people=4,
+        rate=4e-4,
+        critic_rate=8e-4,
+        match=1.0,
+        every=2,
+    ),
+}
+"""`paper`: as published. `medium`: what ships, 15 MB in half precision. `narrow`: for a processor without a GPU."""
+
+
+@dataclass(frozen=True)
+class ContentWeights:
+    """Files of the content losses' networks; None leaves a loss out."""
+
+    vgg19: Path | None = None
+    vggface: Path | None = None
+
+
+class Learner:
+    """The three networks, their optimisers, the running means, and one step of learning."""
+
+    def __init__(
+        self, settings: SketchTraining, videos: int, device: str, content: ContentWeights | None = None
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device, self.step = settings, device, 0
+        self.embedder = _placed(Embedder(settings.shape), device)
+        self.generator = _placed(Generator(settings.shape), device)
+        self.discriminator = _placed(Discriminator(settings.shape, videos), device)
+        self.mean_embedder, self.mean_generator = copy.deepcopy(self.embedder), copy.deepcopy(self.generator)
+        made = [*self.embedder.parameters(), *self.generator.parameters()]
+        self.maker_steps = torch.optim.Adam(made, settings.rate, betas=(0.0, 0.999), eps=1e-5)
+        self.critic_steps = torch.optim.Adam(
+            self.discriminator.parameters(), settings.critic_rate, betas=(0.0, 0.999), eps=1e-5
+        )
+        content = content or ContentWeights()
+        self.content = [
+            (weight, Perceptual(plan, path).to(device))
+            for plan, path, weight in (
+                (VGG19, content.vgg19, settings.vgg19),
+                (VGGFACE, content.vggface, settings.vggface),
+            )
+            if path
+        ]
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What a checkpoint keeps, by name."""
+        names = ("embedder", "generator", "discriminator", "mean_embedder", "mean_generator")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Alike."""
+        return {"maker": self.maker_steps, "critic": self.critic_steps}
+
+    def learn(self, episode: Episode) -> dict[str, Tensor]:
+        """One step of embedder and generator and one of the discriminator on the same frames; gives back the losses."""
+        settings = self.settings
+        truth, sketch = episode.target, episode.target_sketch
+        with _precision(self.device):
+            embeddings = self.embedder(episode.pictures, episode.sketches)
+            made = self.generator(sketch, self.generator.personal(embeddings))
+            columns = self.discriminator.columns(episode.videos)
+            real_scores, real_features = self.discriminator(truth, sketch, columns)
+            with _held(self.discriminator):
+                scores, features = self.discriminator(made, sketch, columns.detach())
+            losses = {
+                "pixels": settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)),
+                "adversarial": -scores.mean(),
+                "matching": settings.matching * feature_matching(real_features, features),
+                "match": settings.match * match_loss(embeddings, columns.detach()),
+            }
+            for weight, network in self.content:
+                losses[network.plan.name] = weight * network(made, truth)
+        _descend(self.maker_steps, torch.stack(list(losses.values())).sum())
+        with _precision(self.device):
+            # The discriminator does not learn to make its columns unlike what it was shown of them.
+            made_scores, _ = self.discriminator(made.detach(), sketch, columns.detach())
+            losses["critic"] = hinge(real_scores, made_scores)
+            judged = losses["critic"] + settings.match * match_loss(embeddings.detach(), columns)
+        _descend(self.critic_steps, judged)
+        self.step += 1
+        keep = min(settings.average, (1 + self.step) / (10 + self.step))
+        _follow(self.mean_embedder, self.embedder, keep)
+        _follow(self.mean_generator, self.generator, keep)
+        return {name: value.detach() for name, value in losses.items()}
+
+    @torch.no_grad()
+    def show(self, episode: Episode) -> Tensor:
+        """A sheet, (people, 4, 3, s, s): a picture the embedder saw, the sketch, what is made of it, the truth."""
+        embeddings = self.mean_embedder(episode.pictures, episode.sketches)
+        made = self.mean_generator(episode.target_sketch, self.mean_generator.personal(embeddings))
+        return torch.stack([episode.pictures[:, 0], episode.target_sketch, made, episode.target], dim=1)
+
+
+def train_sketch(
+    data: Path,
+    run: Path,
+    settings: SketchTraining,
+    minutes: float,
+    *,
+    content: ContentWeights | None = None,
+    log_every: int = 100,
+    progress: Progress = quiet,
+) -> int:
+    """Learn from a dataset folder for some minutes; a run that was stopped goes on where its checkpoint is.
+
+    Args:
+        data: laid out as `gioconda dataset build` does.
+        run: folder for checkpoint, curves and sheets.
+        settings: of the run; those of a checkpoint must be the same.
+        minutes: how long to learn, reading apart.
+        content: networks of the content losses.
+        log_every: steps from one line of the log, sheet and checkpoint to the next.
+        progress: told about every video and step.
+
+    Returns:
+        How many steps the run has behind it.
+
+    Raises:
+        UsageError: no usable data, or a run begun with other settings.
+        OutputError: the run's folder cannot be written.
+    """
+    checkpoint = run / NAME
+    if checkpoint.exists() and (begun := checkpoint_header(checkpoint)[1]) != asdict(settings):
+        other = sorted(key for key, value in asdict(settings).items() if begun.get(key) != value)
+        raise UsageError(f"{run} was begun with another {', '.join(other)}; give the same again, or another folder")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{run}: cannot be made ({error.strerror}); choose another folder") from error
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shape = settings.shape
+    footage = load_footage(
+        data, shape.size, every=settings.every, share_of_people=settings.share_of_people, progress=progress
+    ).to(device)
+    learner = Learner(settings, footage.videos, device, content)
+    if checkpoint.exists():
+        learner.step = load_checkpoint(checkpoint, learner.networks, learner.optimisers, device)
+    ends = time.monotonic() + 60 * minutes
+    with Journal(run) as journal, progress("learning", 0) as tick:
+        while time.monotonic() < ends:
+            losses = learner.learn(_episode(footage, settings, learner.step))
+            tick()
+            if learner.step % log_every == 0 or time.monotonic() >= ends:
+                journal.losses(learner.step, {name: float(value) for name, value in losses.items()})
+                journal.sheet(learner.step, learner.show(_episode(footage, replace(settings, people=8), -1)))
+                save_checkpoint(checkpoint, learner.step, asdict(settings), learner.networks, learner.optimisers)
+    return learner.step
+
+
+def _episode(footage: Footage, settings: SketchTraining, step: int) -> Episode:
+    """That of a step: the same whether or not the run was stopped before it; step -1 is the sheet's."""
+    random = torch.Generator().manual_seed((settings.seed << 32) + step + 1)
+    return draw_episode(footage, settings.people, settings.views, settings.wildness, random)
+
+
+def _placed(network: Network, device: str) -> Network:
+    # Convolutions on a processor take a third of the time in this layout.
+    return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@contextmanager
+def _precision(device: str) -> Iterator[None]:
+    """Half precision where it is faster: on a GPU."""
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        yield
+
+
+@contextmanager
+def _held(network: nn.Module) -> Iterator[None]:
+    """Gradients go through a network but not into it."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+@torch.no_grad()
+def _follow(mean: nn.Module, network: nn.Module, keep: float) -> None:
+    for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - keep)
+    for state, fresh in zip(mean.buffers(), network.buffers(), strict=True):
+        state.copy_(fresh)
