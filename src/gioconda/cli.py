@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Sequence
 
 from gioconda import __version__
-from gioconda.commands import animate, capture, demo, doctor, evaluate, faces, performances, reel, score, train
+from gioconda.commands import animate, capture, dataset, demo, doctor, evaluate, faces, performances, reel, score, train
 from gioconda.commands.options import Command
 from gioconda.errors import GiocondaError
 
-COMMANDS = (animate, reel, capture, faces, performances, demo, evaluate, score, train, doctor)
+COMMANDS = (animate, reel, capture, faces, performances, demo, evaluate, score, dataset, train, doctor)
 """In the order in which `--help` lists them."""
 
 

@@ -38,6 +38,12 @@ class MotionFileError(GiocondaError):
     id = "bad-motion"
 
 
+class DatasetError(GiocondaError):
+    """A part of a dataset folder, or a shard of one, is damaged, cut short or missing."""
+
+    id = "bad-dataset"
+
+
 class NoFaceError(GiocondaError):
     """No face, or not the one asked for, was found in a picture or video."""
 
