@@ -65,6 +65,8 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     shutil.copy(driver, folder / "talk.mp4")
     shutil.copy(motion_file, folder / "talk.motion")
     shutil.copy(FACE_MODEL, folder)
+    (folder / "videos").mkdir()
+    shutil.copy(driver, folder / "videos")
     return folder
 
 

@@ -301,6 +301,13 @@ def test_the_limits_themselves_are_accepted(data, tmp_path):
     assert [shot.id for shot in training_shots(tmp_path)] == ["edge"]
 
 
+def test_a_licence_must_be_stated(tmp_path):
+    row = {name: value for name, value in GOOD.items() if name != "repo_licence"}
+    (tmp_path / "clips.jsonl").write_text(json.dumps({"id": "good", **row}) + "\n")
+    with pytest.raises(UsageError, match="a line lacks licence"):
+        training_shots(tmp_path)
+
+
 def test_stills_come_back_exactly(data):
     ((rgb, points),) = training_stills(data, 0.12)
     assert rgb.shape == (256, 256, 3)

@@ -12,12 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from gioconda.cuts import Sighting, is_cut, thumbnail
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.expression import controls, proportions
 from gioconda.face import LANDMARKS, Points
@@ -40,8 +39,6 @@ SHUT = 0.08
 """Opening, over a relaxed one, that counts as shut: a tracker's gap wavers by as much on a closed eye."""
 WIDEST = 1.5
 """Most that an eye opens, over a relaxed one."""
-SAME_SHOT = 0.5
-"""Correlation between neighbouring frames, shrunk to thumbnails, below which they are of different shots."""
 LONG_GONE = 1.0
 """Seconds after which a face that comes back may be another person's, and is treated as another shot."""
 CHUNK = 256
@@ -136,7 +133,7 @@ def _track(
     tick: Callable[[], object],
 ) -> None:
     follow = tracker.follow()
-    before: tuple[Face, Thumbnail] | None = None
+    before: Sighting | None = None
     last_seen = 0.0
     try:
         for frame in ahead(video):
@@ -145,39 +142,18 @@ def _track(
             if frame.time < start:
                 continue
             face = follow(frame.rgb)
-            now = (face, _thumbnail(frame.rgb)) if face else None
+            now = Sighting(face, thumbnail(frame.rgb)) if face else None
             gone = frame.time - last_seen > LONG_GONE
             spool.add(
                 frame.time,
                 face,
-                cut=before is not None and now is not None and (gone or _is_cut(before, now)),
+                cut=before is not None and now is not None and (gone or is_cut(before, now)),
             )
             if now:
                 before, last_seen = now, frame.time
             tick()
     finally:
         follow.close()
-
-
-Thumbnail = NDArray[Any]
-"""A frame as 32 x 32 grey values, mean 0, length 1: what two frames of one shot share."""
-
-
-def _thumbnail(rgb: NDArray[np.uint8]) -> Thumbnail:
-    small = cv2.resize(rgb[::2, ::2], (32, 32), interpolation=cv2.INTER_AREA).mean(axis=2)
-    small -= small.mean()
-    return small / max(float(np.linalg.norm(small)), 1e-6)
-
-
-def _is_cut(before: tuple[Face, Thumbnail], after: tuple[Face, Thumbnail]) -> bool:
-    """Whether a face that was seen and the next one seen cannot be one that moved: a cut, or another person."""
-    (face, picture), (next_face, next_picture) = before, after
-    first, second = face.box, next_face.box
-    size = max(first.width, first.height)
-    (x0, y0), (x1, y1) = first.centre, second.centre
-    grown = max(second.width, second.height) / size
-    jumped = max(abs(x1 - x0), abs(y1 - y0)) > 0.35 * size or not 0.75 < grown < 1.33
-    return jumped or float((picture * next_picture).sum()) < SAME_SHOT
 
 
 def _motions(spool: _Spool) -> Iterator[Motion]:

@@ -12,6 +12,7 @@ from gioconda import __version__
 from gioconda.commands import (
     animate,
     capture,
+    dataset,
     demo,
     doctor,
     evaluate,
@@ -25,7 +26,7 @@ from gioconda.commands import (
 from gioconda.commands.options import Command
 from gioconda.errors import GiocondaError
 
-COMMANDS = (animate, reel, capture, faces, performances, personalize, demo, evaluate, score, train, doctor)
+COMMANDS = (animate, reel, capture, faces, performances, personalize, demo, evaluate, score, dataset, train, doctor)
 """In the order in which `--help` lists them."""
 
 

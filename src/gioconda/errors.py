@@ -44,6 +44,12 @@ class AvatarError(GiocondaError):
     id = "bad-avatar"
 
 
+class DatasetError(GiocondaError):
+    """A part of a dataset folder, or a shard of one, is damaged, cut short or missing."""
+
+    id = "bad-dataset"
+
+
 class NoFaceError(GiocondaError):
     """No face, or not the one asked for, was found in a picture or video."""
 

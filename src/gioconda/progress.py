@@ -24,8 +24,8 @@ def quiet(stage: str, total: int) -> Iterator[Callable[[], object]]:
 
 @contextlib.contextmanager
 def bar(stage: str, total: int) -> Iterator[Callable[[], object]]:
-    """A bar on standard error with frames per second and time left; nothing where that is not a terminal."""
+    """A bar on standard error with speed and time left; nothing where that is not a terminal."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=stage, unit=" frames", disable=None, leave=False, dynamic_ncols=True) as shown:
+    with tqdm(total=total, desc=stage, unit="", disable=None, leave=False, dynamic_ncols=True) as shown:
         yield shown.update

@@ -228,9 +228,9 @@ class EyeJudge:
 class IdentityJudge:
     """MobileFaceNet: who it is."""
 
-    def __init__(self, models_dir: Path | str, threads: int = 1) -> None:
-        """Load the network from the folder, to run on ``threads`` cores."""
-        self._network = _Network(models_dir, "mobilefacenet.onnx", threads)
+    def __init__(self, models_dir: Path | str, threads: int = 1, name: str = "mobilefacenet.onnx") -> None:
+        """Load the network from the folder, to run on ``threads`` cores; ``name``: of another one of its kind."""
+        self._network = _Network(models_dir, name, threads)
 
     def embed(self, rgb: Picture, points: Array) -> Array:
         """Return the unit vector (128,) of the face with these :func:`five_points` (5, 2)."""

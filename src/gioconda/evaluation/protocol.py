@@ -17,13 +17,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from gioconda.datasets.layout import read_lines
 from gioconda.errors import GiocondaError, UsageError
 from gioconda.evaluation import grading, shots
 from gioconda.evaluation.catalogue import BY_NAME
 from gioconda.evaluation.grading import Grades, Watched
 from gioconda.evaluation.judges import Array, Judges, Picture
 from gioconda.evaluation.renderers import STILL, drawer, painted
-from gioconda.evaluation.shots import PICTURES, VIDEOS, Plan, Shot, Source, evenly, find_sources, plan, read_lines
+from gioconda.evaluation.shots import Plan, Shot, Source, evenly, find_sources, plan
 from gioconda.evaluation.store import Album, ClipFolder, Kept, fingerprint
 from gioconda.face import (
     BROWS,
@@ -35,7 +36,8 @@ from gioconda.face import (
     OVAL,
     Points,
 )
-from gioconda.media.video import VideoReader
+from gioconda.media.pictures import PICTURE_SUFFIXES
+from gioconda.media.video import VIDEO_SUFFIXES, VideoReader
 from gioconda.performance import Performance
 from gioconda.pipeline import animate
 from gioconda.portrait import Portrait, View
@@ -358,8 +360,8 @@ def run_cross(
     Raises:
         UsageError: a folder is missing or holds nothing of use.
     """
-    pictures = evenly(_files(portraits, PICTURES, "picture"), size.portraits or 10**9)
-    videos = evenly(_files(drivers, VIDEOS, "video"), size.drivers or 10**9)
+    pictures = evenly(_files(portraits, PICTURE_SUFFIXES, "picture"), size.portraits or 10**9)
+    videos = evenly(_files(drivers, VIDEO_SUFFIXES, "video"), size.drivers or 10**9)
     known = _labels(labels, portraits)
 
     def named(path: Path) -> str:
@@ -574,7 +576,7 @@ def _labels(path: Path | None, portraits: Path) -> dict[str, dict[str, Any]]:
     return {str(row.get("file") or row.get("id")): row for row in rows}
 
 
-def _files(folder: Path, endings: set[str], what: str) -> list[Path]:
+def _files(folder: Path, endings: Sequence[str], what: str) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; give a folder of {what}s")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)

@@ -8,8 +8,6 @@ and without a cut becomes a shot, cut to a square that stays where it is.
 from __future__ import annotations
 
 import hashlib
-import json
-import lzma
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +17,15 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
+from gioconda.datasets.layout import CLIPS, clip_path, landmarks_path, read_landmarks, read_lines
 from gioconda.errors import UsageError, VideoError
 from gioconda.evaluation.judges import Picture
 from gioconda.face import LANDMARKS, Points, bounds
-from gioconda.media.video import VideoReader
+from gioconda.media.video import VIDEO_SUFFIXES, VideoReader
 from gioconda.tracking import default_tracker
 
 Item = TypeVar("Item")
 
-MANIFEST = "clips.jsonl"
-VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"}
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic"}
 MOST_VIEWS = 32
 LEAST_FRAMES = 64
 """Frames from which a shot serves several views; a shorter one serves one."""
@@ -128,16 +124,16 @@ def find_sources(data: Path) -> list[Source]:
     """
     if not data.is_dir():
         raise UsageError(f"{data} is not a folder; give a dataset folder or a folder of videos")
-    if (data / MANIFEST).is_file():
-        rows = read_lines(data / MANIFEST)
-        check_no_leak(rows, data / MANIFEST)
+    if (data / CLIPS).is_file():
+        rows = read_lines(data / CLIPS)
+        check_no_leak(rows, data / CLIPS)
         found = [_of_row(data, row) for row in rows if row["split"] == "eval"]
         if not found:
-            raise UsageError(f"{data / MANIFEST} has no shot in the split 'eval'")
+            raise UsageError(f"{data / CLIPS} has no shot in the split 'eval'")
         return sorted(found, key=lambda source: source.id)
-    videos = sorted(path for path in data.iterdir() if path.suffix.lower() in VIDEOS)
+    videos = sorted(path for path in data.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
     if not videos:
-        raise UsageError(f"{data} holds neither {MANIFEST} nor a video ({', '.join(sorted(VIDEOS))})")
+        raise UsageError(f"{data} holds neither {CLIPS} nor a video ({', '.join(VIDEO_SUFFIXES)})")
     return [Source(path.stem, path) for path in videos]
 
 
@@ -170,6 +166,7 @@ def load_shot(source: Source, seconds: float | None = None) -> Shot:
 
     Raises:
         VideoError: the video cannot be read, or its landmarks do not fit it, or no face is in it.
+        DatasetError: its landmarks cannot be read.
     """
     if source.landmarks is None:
         return _tracked(source.video, seconds)
@@ -180,47 +177,6 @@ def load_shot(source: Source, seconds: float | None = None) -> Shot:
     if len(points) != len(frames):
         raise VideoError(f"{source.video} has {len(frames)} frames, its landmarks are of {len(points)}")
     return Shot(frames, points, fps)
-
-
-def read_landmarks(path: Path) -> Points:
-    """Return the landmarks (F, 478, 3) in pixels of an ``.npy.xz`` file: differences in quarter pixels.
-
-    Raises:
-        VideoError: not such a file.
-    """
-    try:
-        with lzma.open(path) as file:
-            delta = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
-        raise VideoError(f"{path}: the landmarks cannot be read ({error})") from error
-    if delta.ndim != 3 or delta.shape[0] != 3 or delta.shape[2] != LANDMARKS:
-        raise VideoError(f"{path}: not landmarks of shape (3, frames, {LANDMARKS}) but {delta.shape}")
-    whole = np.cumsum(delta, axis=1, dtype=np.int32)
-    return np.asarray(whole.transpose(1, 2, 0) / 4.0, np.float32)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file with one JSON object a line.
-
-    Raises:
-        UsageError: the file cannot be read, or a line is something else.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"{path}, line {number}: {error}") from error
-        if not isinstance(row, dict):
-            raise UsageError(f"{path}, line {number}: not a JSON object")
-        rows.append(row)
-    return rows
 
 
 def sha256(paths: Iterable[Path]) -> str:
@@ -255,14 +211,14 @@ def _of_row(data: Path, row: dict[str, Any]) -> Source:
     try:
         name = str(row["id"])
     except KeyError:
-        raise UsageError(f"{data / MANIFEST}: a shot without 'id'") from None
+        raise UsageError(f"{data / CLIPS}: a shot without 'id'") from None
     if not name or name != Path(name).name:
-        raise UsageError(f"{data / MANIFEST}: {name!r} is no name for a shot")
+        raise UsageError(f"{data / CLIPS}: {name!r} is no name for a shot")
     known = ("id", "person", "split", "frames", "fps")
     return Source(
         id=name,
-        video=data / "clips" / f"{name}.mp4",
-        landmarks=data / "clips" / f"{name}.npy.xz",
+        video=clip_path(data, name),
+        landmarks=landmarks_path(data, name),
         person=row["person"],
         frames=int(row.get("frames", 0)),
         fps=float(row.get("fps", 0.0)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.datasets.layout import (
+    CLIPS,
+    STILL_POINTS,
+    STILLS,
+    clip_path,
+    landmarks_path,
+    licence_of,
+    read_landmarks,
+    read_lines,
+    starts_with,
+    still_path,
+)
 from gioconda.errors import UsageError
 from gioconda.media.pictures import read_picture
 from gioconda.media.video import VideoReader
@@ -45,15 +55,14 @@ def training_shots(folder: Path) -> list[Shot]:
 
     Raises:
         UsageError: the folder is no dataset, or nothing in it can be used.
+        DatasetError: the landmarks of a shot cannot be read.
     """
     shots = []
-    for row in _rows(folder, "clips.jsonl"):
-        banned = str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
-        if row["split"] != "train" or banned or row["upscale"] > SOFTEST or row["frames"] < 16:
+    for row in _rows(folder, CLIPS):
+        if row["split"] != "train" or _banned(row) or row["upscale"] > SOFTEST or row["frames"] < 16:
             continue
-        delta = _landmarks(folder / "clips" / f"{row['id']}.npy.xz")
-        points = np.cumsum(delta, axis=1, dtype=np.int32).transpose(1, 2, 0).astype(np.float32) / 4
-        shots.append(Shot(row["id"], row["person"], folder / "clips" / f"{row['id']}.mp4", points))
+        points = read_landmarks(landmarks_path(folder, row["id"]))
+        shots.append(Shot(row["id"], row["person"], clip_path(folder, row["id"]), points))
     if not shots:
         raise UsageError(f"{folder}: no training shot that may be used")
     return shots
@@ -61,38 +70,38 @@ def training_shots(folder: Path) -> list[Shot]:
 
 def training_stills(folder: Path, mouth_open: float = 0.0) -> Iterator[tuple[Array, Array]]:
     """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), with mouths open so far at least."""
-    if not (folder / "stills.npz").is_file():
-        raise UsageError(f"{folder}: not a whole dataset folder (stills.npz is missing)")
-    archive = np.load(folder / "stills.npz", allow_pickle=False)
+    if not (folder / STILL_POINTS).is_file():
+        raise UsageError(f"{folder}: not a whole dataset folder ({STILL_POINTS} is missing)")
+    archive = np.load(folder / STILL_POINTS, allow_pickle=False)
     points = {str(i): p.astype(np.float32) / 8 for i, p in zip(archive["ids"], archive["landmarks"], strict=True)}
-    for row in _rows(folder, "stills.jsonl"):
-        if row["split"] == "train" and row["mouth_open"] >= mouth_open and row["upscale"] <= SOFTEST:
-            yield read_picture(folder / "stills" / f"{row['id']}.jpg").rgb, points[row["id"]]
+    for row in _rows(folder, STILLS):
+        if (
+            row["split"] == "train"
+            and not _banned(row)
+            and row["mouth_open"] >= mouth_open
+            and row["upscale"] <= SOFTEST
+        ):
+            yield read_picture(still_path(folder, row["id"])).rgb, points[row["id"]]
+
+
+def _banned(row: dict[str, Any]) -> bool:
+    return starts_with(licence_of(row), EXCLUDED_LICENCES)
 
 
 _FIELDS = {
-    "clips.jsonl": {"id", "person", "split", "repo_licence", "upscale", "frames"},
-    "stills.jsonl": {"id", "split", "mouth_open", "upscale"},
+    CLIPS: {"id", "person", "split", "upscale", "frames"},
+    STILLS: {"id", "split", "mouth_open", "upscale"},
 }
 
 
 def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     if not (folder / name).is_file():
         raise UsageError(f"{folder}: not a dataset folder ({name} is missing)")
-    try:
-        rows = [json.loads(line) for line in (folder / name).read_text().splitlines()]
-    except ValueError as error:
-        raise UsageError(f"{folder / name}: a line is not JSON ({error})") from error
+    rows = read_lines(folder / name)
     for row in rows:
-        if missing := _FIELDS[name] - set(row):
+        missing = _FIELDS[name] - set(row)
+        if name == CLIPS and not {"licence", "repo_licence"} & set(row):
+            missing.add("licence")
+        if missing:
             raise UsageError(f"{folder / name}: a line lacks {', '.join(sorted(missing))}")
     return rows
-
-
-def _landmarks(path: Path) -> Array:
-    """Differences over time, int16 (3, frames, 478)."""
-    try:
-        with lzma.open(path) as file:
-            return np.load(file, allow_pickle=False)
-    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
-        raise UsageError(f"{path}: landmarks cannot be read ({error})") from error

@@ -17,10 +17,12 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from gioconda.errors import MissingExtraError, OutputError, PictureError
 from gioconda.media.files import spoken_os_error, whole_file
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "Picture", "read_picture", "write_png"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "PICTURE_SUFFIXES", "Picture", "read_picture", "write_png"]
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 64
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic")
+"""Endings by which the pictures of a folder are known."""
 
 # Only plain pixel formats: some of Pillow's other readers start external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")

@@ -29,6 +29,7 @@ from PIL import Image
 from gioconda.errors import VideoError
 
 __all__ = [
+    "VIDEO_SUFFIXES",
     "VideoFacts",
     "VideoFrame",
     "VideoReader",
@@ -37,6 +38,9 @@ __all__ = [
     "read_packets",
     "sound_origin",
 ]
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+"""Endings by which the videos of a folder are known."""
 
 # Everything else that libavformat knows is refused before it is opened: playlists and scripts make
 # it open further files or addresses.

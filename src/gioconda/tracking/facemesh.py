@@ -121,7 +121,14 @@ def _tiles(rgb: Rgb, per_side: int) -> Iterator[tuple[Rgb, Box]]:
 
 
 class FaceMeshTracker:
-    """See `gioconda.tracking.Tracker`."""
+    """See `gioconda.tracking.Tracker`.
+
+    Networks for single pictures are made once and kept: making one takes longer than using it, and each holds memory.
+    """
+
+    def __init__(self) -> None:
+        self._detectors: dict[tuple[int, float], Any] = {}
+        self._meshes: dict[float, Any] = {}
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""
@@ -133,15 +140,17 @@ class FaceMeshTracker:
         with _silenced():
             return self._find_in(rgb, box)
 
-    def follow(self) -> FaceMeshFollower:
-        """A fresh follower."""
-        return FaceMeshFollower(self)
+    def follow(self, face: Face | None = None) -> FaceMeshFollower:
+        """A fresh follower, of a face or of the largest."""
+        return FaceMeshFollower(self, face)
 
     def _find(self, rgb: Rgb) -> Search:
         tried = []
         for threshold in (0.5, 0.25):
             for model, name in ((0, "near"), (1, "far")):
-                detector = _detector(model, threshold)
+                if (model, threshold) not in self._detectors:
+                    self._detectors[model, threshold] = _detector(model, threshold)
+                detector = self._detectors[model, threshold]
                 for level in PYRAMID:
                     sides = [n for n in level if n == 1 or min(rgb.shape[:2]) / n >= SMALLEST_TILE]
                     if not sides:
@@ -159,7 +168,10 @@ class FaceMeshTracker:
     def _find_in(self, rgb: Rgb, box: Box) -> Search:
         tried = []
         for threshold in (0.5, 0.1):
-            mesh = _mesh(static_image_mode=True, max_num_faces=1, min_detection_confidence=threshold)
+            if threshold not in self._meshes:
+                options = {"max_num_faces": 1, "min_detection_confidence": threshold}
+                self._meshes[threshold] = _mesh(static_image_mode=True, **options)
+            mesh = self._meshes[threshold]
             for margin in (2.0, 1.5, 3.0, 1.1):
                 tile, part = _crop(rgb, _square(box, margin))
                 if part.width < 8 or part.height < 8:
@@ -209,12 +221,14 @@ class FaceMeshFollower:
     the face leaves its middle, so the crop adds no jitter.
     """
 
-    def __init__(self, tracker: FaceMeshTracker) -> None:
+    def __init__(self, tracker: FaceMeshTracker, face: Face | None = None) -> None:
         self._tracker = tracker
         self._mesh = _mesh(static_image_mode=False, max_num_faces=1)
         self._window: Box | None = None
         self._settled = False
         self._wait = 0
+        if face is not None:
+            self._look_at(face)
 
     def __call__(self, rgb: Rgb) -> Face | None:
         """The face in the next frame."""

@@ -78,8 +78,8 @@ class Tracker(Protocol):
         """The face inside a box that a person drew: tries harder and looks nowhere else."""
         ...
 
-    def follow(self) -> FaceFollower:
-        """A fresh follower; it starts with the largest face it sees."""
+    def follow(self, face: Face | None = None) -> FaceFollower:
+        """A fresh follower; it starts with a face found in the first frame it will see, or the largest it sees."""
         ...
 
 
