@@ -47,16 +47,29 @@ def training_shots(folder: Path) -> list[Shot]:
         UsageError: the folder is no dataset, or nothing in it can be used.
     """
     shots = []
-    for row in _rows(folder, "clips.jsonl"):
-        banned = str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
-        if row["split"] != "train" or banned or row["upscale"] > SOFTEST or row["frames"] < 16:
-            continue
+    for row in _training_rows(folder):
         delta = _landmarks(folder / "clips" / f"{row['id']}.npy.xz")
         points = np.cumsum(delta, axis=1, dtype=np.int32).transpose(1, 2, 0).astype(np.float32) / 4
         shots.append(Shot(row["id"], row["person"], folder / "clips" / f"{row['id']}.mp4", points))
     if not shots:
         raise UsageError(f"{folder}: no training shot that may be used")
     return shots
+
+
+def trained_on(folder: Path) -> dict[str, list[str]]:
+    """The people and shots of `training_shots`, for the card: nobody may be measured on whom a network was trained."""
+    rows = list(_training_rows(folder))
+    return {
+        "people": sorted({str(row["person"]) for row in rows}),
+        "shots": sorted(str(row["id"]) for row in rows),
+    }
+
+
+def _training_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for row in _rows(folder, "clips.jsonl"):
+        banned = str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
+        if row["split"] == "train" and not banned and row["upscale"] <= SOFTEST and row["frames"] >= 16:
+            yield row
 
 
 def training_stills(folder: Path, mouth_open: float) -> Iterator[tuple[Array, Array]]:
