@@ -2,10 +2,10 @@
 
     python benchmarks/growth.py --driver talk.mp4 --out growth.json [--lengths 10 60 1200] [--views 1 8 32]
 
-The real command runs in a process of its own. A driver of the wanted length is made by playing the given one
-forwards and backwards over and over, so that there are no cuts in it. The views of the portrait are frames of the
-driver itself. Compare ratios within one run, not times between runs. The renderers measured so far run on the CPU; a
-GPU is noted, not used.
+The real command runs in a process of its own, on one core unless told otherwise. A driver of the wanted length is made
+by playing the given one forwards and backwards over and over, so that there are no cuts in it; a low frame rate makes
+a long one bearable. The views of the portrait are frames of the driver itself. Compare ratios within one run, not times
+between runs. The renderers measured so far run on the CPU; a GPU is noted, not used.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ import numpy as np
 from gioconda.media.clip import ClipWriter
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
-from speed import machine
+from speed import machine, measured, per_frame
 
 SIDE = 640
 """Longest side, in pixels, of the driver that is played over and over."""
@@ -36,10 +34,12 @@ TAKE = 10.0
 """Seconds of it that are played."""
 
 
-def frames_of(driver: Path) -> tuple[list[np.ndarray], float]:
-    """The driver's start, and its frames per second."""
+def frames_of(driver: Path, rate: float) -> tuple[list[np.ndarray], float]:
+    """The driver's start thinned to about a rate, and its frames per second."""
     with VideoReader(driver, max_side=SIDE) as video:
-        return [frame.rgb for frame in itertools.takewhile(lambda frame: frame.time < TAKE, video)], video.fps
+        step = max(1, round(video.fps / rate))
+        start = itertools.takewhile(lambda frame: frame.time < TAKE, video)
+        return [frame.rgb for frame in itertools.islice(start, None, None, step)], video.fps / step
 
 
 def forth_and_back(frames: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
@@ -56,24 +56,14 @@ def lengthened(frames: Sequence[np.ndarray], fps: float, seconds: float, path: P
     return path
 
 
-def animated(pictures: Sequence[Path], driver: Path, frames: int, size: int, renderer: str) -> dict[str, Any]:
+def animated(
+    pictures: Sequence[Path], driver: Path, frames: int, size: int, renderer: str, cores: int
+) -> dict[str, Any]:
     """Time and peak memory of the real command."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "gioconda.cli", "animate", *map(str, pictures), "--driver", str(driver)]
         command += ["--size", str(size), "--renderer", renderer, "--mute", "--out", f"{folder}/clip.mp4"]
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.perf_counter() - began
-    if status:
-        raise SystemExit("the command failed: " + " ".join(command))
-    return {
-        "frames": frames,
-        "seconds": round(took, 2),
-        "frames_per_second": round(frames / took, 1),
-        "cpu_seconds_per_frame": round((usage.ru_utime + usage.ru_stime) / frames, 4),
-        "peak_mb": round(usage.ru_maxrss / 1024),
-    }
+        return per_frame(measured(command, cores), frames)
 
 
 def accelerator() -> str:
@@ -92,9 +82,14 @@ def main() -> None:
     parser.add_argument("--lengths", type=float, nargs="+", default=[10, 60, 1200], metavar="SECONDS")
     parser.add_argument("--views", type=int, nargs="+", default=[1, 8, 32], metavar="K")
     parser.add_argument("--size", type=int, default=512)
+    parser.add_argument(
+        "--fps", type=float, default=60.0, help="the driver is thinned to about this (default: its own)"
+    )
+    parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--renderer", default="flow")
     options = parser.parse_args()
-    frames, fps = frames_of(options.driver)
+    frames, fps = frames_of(options.driver, options.fps)
+    how = {"size": options.size, "renderer": options.renderer, "cores": options.cores}
     with tempfile.TemporaryDirectory() as folder:
         pictures = []
         for number, index in enumerate(np.linspace(0, len(frames) - 1, max(options.views)).round().astype(int)):
@@ -103,14 +98,14 @@ def main() -> None:
         by_length = []
         for seconds in options.lengths:
             video = lengthened(frames, fps, seconds, Path(folder) / "driver.mp4")
-            row = animated(pictures[:1], video, round(seconds * fps), options.size, options.renderer)
+            row = animated(pictures[:1], video, round(seconds * fps), **how)
             by_length.append({"driver_seconds": seconds, **row})
         video = lengthened(frames, fps, options.lengths[0], Path(folder) / "driver.mp4")
         by_views = []
         for views in options.views:
-            row = animated(pictures[:views], video, round(options.lengths[0] * fps), options.size, options.renderer)
+            row = animated(pictures[:views], video, round(options.lengths[0] * fps), **how)
             by_views.append({"views": views, **row})
-    about = {"machine": machine() | {"gpu": accelerator()}, "renderer": options.renderer, "size": options.size}
+    about = {"machine": machine() | {"gpu": accelerator()}, "driver_fps": round(fps, 3), **how}
     options.out.write_text(json.dumps(about | {"by_length": by_length, "by_views": by_views}, indent=2) + "\n")
     for title, key, rows in (("driver, s", "driver_seconds", by_length), ("views", "views", by_views)):
         print(f"\n| {title} | frames per second | CPU seconds a frame | peak memory |\n|---|---|---|---|")

@@ -38,30 +38,40 @@ SIZES = (256, 512, 1080, 2160)
 STAGE_FRAMES = 60
 
 
+def measured(command: list[str], cores: int) -> dict[str, Any]:
+    """Time, processor time and peak memory of a command on some of the machine's cores."""
+    allowed = sorted(os.sched_getaffinity(0))[:cores]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, allowed))
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.perf_counter() - began
+    if status:
+        raise SystemExit("the command failed: " + " ".join(command))
+    return {
+        "cores": len(allowed),
+        "seconds": round(took, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mb": round(usage.ru_maxrss / 1024),
+    }
+
+
+def per_frame(run: dict[str, Any], frames: int) -> dict[str, Any]:
+    """What of that falls to each frame."""
+    return {
+        "frames": frames,
+        "frames_per_second": round(frames / run["seconds"], 1),
+        "cpu_seconds_per_frame": round(run["cpu_seconds"] / frames, 4),
+        **run,
+    }
+
+
 def end_to_end(picture: Path, driver: Path, size: int, cores: int, seconds: float, renderer: str) -> dict[str, Any]:
     """Frames per second and peak memory of the real command on some of the machine's cores."""
-    allowed = sorted(os.sched_getaffinity(0))[:cores]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "gioconda.cli", "animate", str(picture), "--driver", str(driver)]
         command += ["--end", str(seconds), "--size", str(size), "--renderer", renderer, "--out", f"{folder}/clip.mp4"]
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, allowed)
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.perf_counter() - began
-        if status:
-            raise SystemExit("the command failed: " + " ".join(command))
-        frames = probe_video(Path(folder) / "clip.mp4").frame_count_estimate
-    return {
-        "size": size,
-        "cores": len(allowed),
-        "frames": frames,
-        "seconds": round(took, 2),
-        "frames_per_second": round(frames / took, 1),
-        "cpu_seconds_per_frame": round((usage.ru_utime + usage.ru_stime) / frames, 4),
-        "peak_mb": round(usage.ru_maxrss / 1024),
-    }
+        run = measured(command, cores)
+        return {"size": size, **per_frame(run, probe_video(Path(folder) / "clip.mp4").frame_count_estimate)}
 
 
 def timed(work: Callable[[], object], times: int = STAGE_FRAMES) -> float:

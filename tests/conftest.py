@@ -66,6 +66,22 @@ def motion_file(media: Path, captured: Performance) -> Path:
 
 
 @pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network for `warp` that has learned nothing, but paints; its card does not say whom it was trained on."""
+    torch = pytest.importorskip("torch", reason="torch is not installed: no network to render with")
+    from gioconda.learning.export import export_warp
+    from gioconda.learning.train_warp import WarpTraining, _Learner
+
+    run = tmp_path_factory.mktemp("run")
+    learner = _Learner(WarpTraining(seed=5), "cpu")
+    for part in learner.mean.leave.parameters():
+        torch.nn.init.normal_(part, std=0.3)
+    learner.save(run)
+    export_warp(run, run / "warp.onnx", {"name": "warp"})
+    return run / "warp.onnx"
+
+
+@pytest.fixture(scope="session")
 def faceless_video(media: Path) -> Path:
     """A video of noise."""
     return film(media / "noise.mp4", noise(6))

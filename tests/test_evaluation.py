@@ -25,6 +25,7 @@ from gioconda.cli import main
 from gioconda.errors import OutputError, UsageError
 from gioconda.evaluation import (
     bootstrap,
+    cards,
     command,
     identity,
     movement,
@@ -37,9 +38,10 @@ from gioconda.evaluation import (
 )
 from gioconda.evaluation.catalogue import BY_NAME, MEASURES, NOT_MEASURED
 from gioconda.evaluation.charts import Point, Series, curve, scatter, strips, ticks
+from gioconda.evaluation.grading import Watched, _graded_self
 from gioconda.evaluation.judges import HeadPose, JudgedEyes, JudgedFace, Judges, Signals
-from gioconda.evaluation.protocol import head_square, is_grey, kind_of, sketch
-from gioconda.evaluation.renderers import drawer
+from gioconda.evaluation.protocol import conditions_of, head_square, is_grey, kind_of, sketch
+from gioconda.evaluation.renderers import Contender, drawer
 from gioconda.evaluation.store import ClipFolder, fingerprint
 from gioconda.face import EYES, face_model
 from gioconda.rendering import make_renderer
@@ -47,6 +49,7 @@ from makers import acting, film, noise, performed, sitter_of
 
 MODELS = Path(__file__).resolve().parents[1].parent / "shared" / "models"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLOW = Contender("flow")
 pictures = arrays(np.uint8, (24, 20, 3))
 
 
@@ -274,6 +277,18 @@ def test_blinks_of_each_eye_are_weighed_by_their_number():
     assert found["correlation_eye_left"][1] == 1
 
 
+@pytest.mark.parametrize(("step", "kept"), [(1.0, 1.0), (2.4, 0.0)])
+def test_a_blink_at_the_next_test_frame_is_the_same_only_where_frames_are_consecutive(step: float, kept: float):
+    def blinking(frame: int) -> Watched:
+        lids = np.full(50, 0.3)
+        lids[frame] = 0.02
+        return Watched(signals(lids=lids), np.ones((50, 128)), np.empty((50, 0)))
+
+    points = np.repeat(face_model().shape[None] * 60, 50, axis=0)
+    graded = _graded_self(blinking(21), {}, blinking(20), points, step)
+    assert graded.values["blink_recall"] == (kept, 1)
+
+
 def performers(count: int) -> list[Signals]:
     rng = np.random.default_rng(1)
 
@@ -457,6 +472,13 @@ def test_a_leak_is_refused(tmp_path: Path):
         shots.find_sources(tmp_path)
 
 
+def test_a_shot_with_another_label_is_another(tmp_path: Path):
+    (tmp_path / "a.mp4").write_bytes(b"a video")
+    plain, labelled = (shots.Source("a", tmp_path / "a.mp4", labels=labels) for labels in ({}, {"glasses": True}))
+    assert plain.fingerprint == shots.Source("b", tmp_path / "a.mp4").fingerprint
+    assert plain.fingerprint != labelled.fingerprint
+
+
 @pytest.mark.parametrize("name", ["../a", "", "a/b"])
 def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path: Path, name: str):
     (tmp_path / "clips.jsonl").write_text(json.dumps({"id": name, "person": "p", "split": "eval"}))
@@ -476,6 +498,22 @@ def test_names_that_say_what_a_picture_is():
 def test_grey_is_told_from_colour():
     assert is_grey(flat(90))
     assert not is_grey(np.dstack([flat(90)[..., 0], flat(120)[..., 0], flat(60)[..., 0]]))
+
+
+def test_a_label_has_the_last_word_over_what_a_picture_shows():
+    grey, turned = flat(90), np.array([3.0, -40.0, np.nan])
+    assert conditions_of({}, grey, turned) == ["grey", "large pose"]
+    assert conditions_of({"grey": False, "large_pose": False, "beard": True}, grey, turned) == ["beard"]
+    sepia = np.dstack([flat(120)[..., 0], flat(90)[..., 0], flat(60)[..., 0]])
+    labels = {"kind": "photo", "grey": True, "glasses": False, "skin_tone": 4, "upscale": 2.0}
+    assert conditions_of(labels, sepia, np.array([np.nan])) == ["grey", "photo", "skin tone 4", "soft"]
+
+
+def test_the_labels_of_the_portraits_can_be_read():
+    rows = shots.read_lines(Path(__file__).parents[1] / "benchmarks" / "portraits.jsonl")
+    assert len({row["file"] for row in rows}) == len(rows) == 15
+    wanted = {"file": str, "kind": str, "grey": bool, "glasses": bool, "beard": bool, "large_pose": bool}
+    assert all({name: type(value) for name, value in row.items()} == wanted for row in rows)
 
 
 def test_the_drawn_landmarks_show_a_face():
@@ -520,10 +558,10 @@ def test_every_measure_stands_in_the_docs():
 def test_the_baseline_shows_the_first_view_and_flow_moves_it(portrait: Portrait):
     view = portrait.views[0]
     target = np.add(view.points, (4, 0, 0))
-    assert (drawer("still", [view])(target) == view.rgb).all()
+    assert (drawer(Contender("still"), [view])(target) == view.rgb).all()
     patch = make_renderer("flow", [view])(target)
-    assert not (drawer("flow", [view])(target) == view.rgb).all()
-    assert drawer("flow", [view])(target).shape == view.rgb.shape
+    assert not (drawer(FLOW, [view])(target) == view.rgb).all()
+    assert drawer(FLOW, [view])(target).shape == view.rgb.shape
     assert patch.rgb.size
 
 
@@ -571,18 +609,24 @@ def write_landmarks(path: Path, points: np.ndarray) -> None:
 def dataset(tmp_path_factory: pytest.TempPathFactory, portrait: Portrait) -> Path:
     """A dataset: a long shot, a short one, one too short, one broken, and somebody for training."""
     folder = tmp_path_factory.mktemp("data")
+    write_dataset(folder, portrait, {"long": 70, "short": 30, "tiny": 8, "broken": 30})
+    (folder / "clips" / "broken.mp4").write_bytes(b"no video")
+    return folder
+
+
+def write_dataset(folder: Path, portrait: Portrait, shots: dict[str, int]) -> Path:
+    """A dataset of shots, each of so many frames and another person, and somebody for training."""
     (folder / "clips").mkdir()
     view = portrait.views[0].resized(128)
     view = View(view.rgb, view.points)
-    draw = drawer("flow", [view])
+    draw = drawer(FLOW, [view])
     sitter = sitter_of(view.points)
     rows = []
-    for name, count in (("long", 70), ("short", 30), ("tiny", 8), ("broken", 30)):
+    for name, count in shots.items():
         points = performed(sitter, acting(count / 15, 15))
         film(folder / "clips" / f"{name}.mp4", [draw(face) for face in points], 15)
         write_landmarks(folder / "clips" / f"{name}.npy.xz", points)
         rows.append({"id": name, "person": name, "split": "eval", "frames": count, "fps": 15.0, "glasses": True})
-    (folder / "clips" / "broken.mp4").write_bytes(b"no video")
     rows.append({"id": "x", "person": "x", "split": "train"})
     (folder / "clips.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return folder
@@ -612,7 +656,7 @@ def test_results_are_complete(report: Path):
     about = whole["runs"]["self"]
     needed = ("command", "seed", "size", "versions", "weights", "clips", "failed", "warnings", "fingerprint")
     assert all(key in about for key in needed)
-    keys = {"track", "renderer", "mode", "views", "group", "measure", "value", "low", "high", "n", "reason"}
+    keys = {"track", "renderer", "mode", "views", "group", "measure", "value", "low", "high", "n", "reason", "weights"}
     for row in whole["rows"]:
         assert set(row) == keys
         assert row["track"] in BY_NAME[row["measure"]].tracks
@@ -686,7 +730,7 @@ def test_a_plain_folder_of_videos_will_do(
     tmp_path: Path, portrait: Portrait, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(Judges, "load", plain_judges)
-    draw = drawer("flow", portrait.views)
+    draw = drawer(FLOW, portrait.views)
     target = performed(sitter_of(portrait.views[0].points), acting(2.0, 15))
     film(tmp_path / "me.mp4", [draw(face) for face in target], 15)
     film(tmp_path / "noise.mp4", noise(20))
@@ -865,6 +909,137 @@ def test_a_foreign_results_file_is_left_alone(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UsageError, match="not a result"):
         command.evaluate(tmp_path, MODELS, data=dataset, size="quick")
     assert (tmp_path / "results.json").read_text() == '{"mine": 1}'
+
+
+# learned renderers, and networks that a user gives
+
+
+def card_of(weights: Path, folder: Path, **about: object) -> Path:
+    """A copy of the network with a card of its own."""
+    copy = folder / weights.name
+    shutil.copy(weights, copy)
+    card = {"sha256": shots.sha256([copy])} | about
+    copy.with_suffix(".json").write_text(json.dumps(card))
+    return copy
+
+
+def evaluated(out: Path, data: Path, *arguments: object) -> int:
+    given = ["--models", MODELS, "--out", out, "--quick", *arguments]
+    return main(["evaluate", *map(str, [data, *given])])
+
+
+@pytest.mark.parametrize("listed", [{"people": ["long", "a"], "shots": ["b"]}, {"people": ["a"], "shots": ["long"]}])
+def test_a_network_trained_on_whom_it_is_measured_on_is_refused(
+    listed: dict[str, list[str]],
+    weights: Path,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr(Judges, "load", plain_judges)
+    trained = card_of(weights, tmp_path, trained_on=listed)
+    assert evaluated(tmp_path / "out", dataset, "--renderer", "warp", "--weights", trained) == 2
+    said = capsys.readouterr().err
+    assert "trained on 1 of the people and shots" in said
+    assert "(long, by warp.json)" in said
+    assert not (tmp_path / "out" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"trained_on": {"people": ["a"], "shots": ["b"]}}, ""),
+        ({}, "does not list the people"),
+        ({"trained_on": {"people": [], "shots": []}}, "does not list the people"),
+        ({"trained_on": {"people": ["long"], "shots": ["b"]}, "sha256": "0"}, "another file"),
+    ],
+)
+def test_a_card_that_says_too_little_is_warned_of(about: dict[str, Any], words: str, weights: Path, tmp_path: Path):
+    source = shots.Source("long", tmp_path / "long.mp4", person="long")
+    found = cards.check(card_of(weights, tmp_path, **about), [source])
+    assert [words in text for text in found] == [True] * bool(words)
+
+
+def test_videos_of_nobody_knows_whom_are_not_taken_for_those_of_the_same_name(weights: Path, tmp_path: Path):
+    trained = card_of(weights, tmp_path, trained_on={"people": ["long"], "shots": ["long"]})
+    assert cards.check(trained, [shots.Source("long", tmp_path / "long.mp4")]) == []
+    trained.with_suffix(".json").write_text("[]")
+    assert "has no card" in cards.check(trained, [])[0]
+
+
+def test_warp_is_measured_beside_the_others(
+    weights: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Judges, "load", plain_judges)
+    out = tmp_path / "out"
+    assert evaluated(out, dataset, "--renderer", "warp", "flow", "--weights", weights) == 0
+    whole = results.read(out)
+    about = whole["runs"]["self"]
+    digest = shots.sha256([weights])
+    assert about["weights"]["warp"] == digest
+    assert any("does not list the people" in text for text in about["warnings"])
+    assert "does not list the people" in " ".join(parsed(out / "report.html").text)
+    rows = {row["renderer"]: row for row in results.pick(whole, group="all", measure="l1_mouth")}
+    assert (rows["warp"]["mode"], rows["warp"]["weights"]) == ("feed-forward", {"warp": digest})
+    assert rows["flow"]["weights"] == {}
+    # It has learned nothing, and paints over mouths: were `flow` measured under its name, both were equal.
+    assert rows["warp"]["value"] > rows["flow"]["value"] + 0.5
+    judged = {"a judge": "0"}
+    assert fingerprint({}, judged | {"warp": digest}) != fingerprint({}, judged | {"warp": "1"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--renderer", "warp"], "0 given for warp"),
+        (["--weights", "text"], "1 given for none"),
+        (["--renderer", "warp", "--weights", "text"], "not a network"),
+        (["--renderer", "warp", "--weights", "missing"], "not a network"),
+        (["--lpips", "text"], "safetensors"),
+        (["--fid", "missing"], "safetensors"),
+        (["--track", "cross", "--lpips", "text"], "--track self"),
+    ],
+)
+def test_networks_of_no_use_are_explained(
+    arguments: list[str],
+    words: str,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    if "--lpips" in arguments or "--fid" in arguments:
+        pytest.importorskip("torch", reason="the extra 'learn' (torch) is not installed")
+    monkeypatch.setattr(Judges, "load", plain_judges)
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("no network")
+    assert evaluated(tmp_path / "out", dataset, *arguments) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_lpips_and_fid_are_measured_where_their_networks_are_given(
+    portrait: Portrait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip("torch", reason="the extra 'learn' (torch) is not installed")
+    from test_perceptual import write_inception, write_lpips
+
+    monkeypatch.setattr(Judges, "load", plain_judges)
+    data = write_dataset(tmp_path, portrait, {"brief": 19})
+    files = {"lpips": write_lpips(tmp_path / "l.safetensors"), "fid": write_inception(tmp_path / "f.safetensors")}
+    out = tmp_path / "out"
+    assert evaluated(out, data, "--lpips", files["lpips"], "--fid", files["fid"]) == 0
+    assert "not measured" not in capsys.readouterr().out
+    whole = results.read(out)
+    for measure, name in (("lpips", "lpips alex"), ("fid", "fid inception")):
+        rows = {row["renderer"]: row for row in results.pick(whole, group="all", measure=measure)}
+        digest = shots.sha256([files[measure]])
+        assert whole["runs"]["self"]["weights"][name] == digest
+        assert rows["flow"]["weights"] == {name: digest}
+        assert 0 < rows["flow"]["value"] < rows["still"]["value"]
+    assert all(not row["weights"] for row in results.pick(whole, measure="l1_face"))
+    assert [pair["n"] for pair in whole["pairs"] if pair["measure"] == "lpips"] == [1]
 
 
 # with the real judges

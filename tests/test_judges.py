@@ -130,6 +130,9 @@ def test_a_single_misjudged_frame_hardly_changes_the_amplitude():
         ("mouth", 0.04, True),
         ("mouth", 0.02, False),
         ("gaze_x", 0.1, True),
+        ("gaze_x", 0.05, False),
+        ("gaze_y", 0.05, True),
+        ("gaze_y", 0.03, False),
     ],
 )
 def test_what_counts_as_a_signal(name, size, expected):

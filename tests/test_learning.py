@@ -547,6 +547,22 @@ def test_the_exported_network_is_the_mean_of_the_weights(exported, kind, size):
     assert np.abs(output[:, :3] - clues[:, :3].numpy()).max() > 0.1
 
 
+def test_the_card_lists_whom_the_run_learned_from(tmp_path, data):
+    train_warp(data, tmp_path, TINY, 0.0)
+    learner = _Learner(TINY, "cpu")
+    learner.save(tmp_path)
+    export_warp(tmp_path, tmp_path / "warp.onnx", {"name": "warp"})
+    listed = json.loads((tmp_path / "warp.json").read_text())["trained_on"]
+    shots = training_shots(data)
+    assert listed == {
+        "people": sorted({shot.person for shot in shots}),
+        "shots": sorted(shot.id for shot in shots),
+    }
+    rows = [json.loads(line) for line in (data / "clips.jsonl").read_text().splitlines()]
+    assert 0 < len(listed["shots"]) < len(rows)
+    assert not {row["id"] for row in rows if row["split"] == "eval"} & set(listed["shots"])
+
+
 def test_the_card_names_the_file(exported):
     path = exported[1]
     card = json.loads(path.with_suffix(".json").read_text())

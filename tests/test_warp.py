@@ -285,22 +285,6 @@ SPEAKING = movement(offsets=jaw(0.25), lids=(0.2, 0.2), gaze=(0.15, 0))
 TURNED = movement(angles=(12, 6, 10), offsets=jaw(0.25), lids=(0, 0))
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """A network that has learned nothing, but paints: it is the renderer that is tested here."""
-    torch = pytest.importorskip("torch", reason="torch is not installed: no network to render with")
-    from gioconda.learning.export import export_warp
-    from gioconda.learning.train_warp import WarpTraining, _Learner
-
-    run = tmp_path_factory.mktemp("run")
-    learner = _Learner(WarpTraining(seed=5), "cpu")
-    for part in learner.mean.leave.parameters():
-        torch.nn.init.normal_(part, std=0.3)
-    learner.save(run)
-    export_warp(run, run / "warp.onnx", {"name": "warp"})
-    return run / "warp.onnx"
-
-
 class Both:
     """One picture and both renderers of it."""
 

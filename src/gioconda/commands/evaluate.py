@@ -31,6 +31,16 @@ def add(verbs: Verbs) -> None:
     added.add_argument(
         "--renderer", nargs="+", default=["flow"], metavar="NAME", help="measured beside 'still' (default: flow)"
     )
+    added.add_argument(
+        "--weights",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="the network of each renderer that has one, in their order",
+    )
+    added.add_argument("--lpips", type=Path, metavar="FILE", help="measure LPIPS with this network (extra 'learn')")
+    added.add_argument("--fid", type=Path, metavar="FILE", help="measure FID with this network (extra 'learn')")
     added.add_argument("--portraits", type=Path, metavar="DIR", help="folder of pictures (cross)")
     added.add_argument("--drivers", type=Path, metavar="DIR", help="folder of videos (cross)")
     added.add_argument(
@@ -66,6 +76,9 @@ def _run(options: argparse.Namespace) -> None:
         drivers=options.drivers,
         labels=options.labels,
         renderer_names=options.renderer,
+        weights=options.weights,
+        lpips=options.lpips,
+        fid=options.fid,
         views=options.views,
         size=options.size,
         seed=options.seed,

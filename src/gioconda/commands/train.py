@@ -66,6 +66,7 @@ def _train_warp(options: argparse.Namespace) -> None:
 def _train_sketch(options: argparse.Namespace) -> None:
     try:
         from gioconda.learning.base import export_base
+        from gioconda.learning.dataset import trained_on
         from gioconda.learning.meta import PRESETS, ContentWeights, train_sketch
     except ImportError as error:
         raise MissingExtraError("training needs the extra 'learn': pip install 'gioconda[learn]'") from error
@@ -77,5 +78,6 @@ def _train_sketch(options: argparse.Namespace) -> None:
         print("no weights for both content losses: pixels and the discriminator's features take their place")
     steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar)
     weights = options.out / "sketch.safetensors"
-    export_base(options.out, weights, {"name": "sketch", "data": options.data.name})
+    card = {"name": "sketch", "data": options.data.name, "trained_on": trained_on(options.data)}
+    export_base(options.out, weights, card)
     print(f"{weights} written after {steps} steps; curves in log.jsonl and tensorboard/, pictures in sheets/")

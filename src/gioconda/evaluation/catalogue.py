@@ -89,9 +89,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure("csim_truth", "CSIM to the true frame", "Against the truth", "", "higher", 3,
             f"likeness to the same instant of the real video ({LIKENESS_NOTE})", tracks=("self",)),
     Measure("lpips", "LPIPS", "Against the truth", "", "lower", 3,
-            "perceptual distance; needs a network that is not at hand", tracks=("self",)),
+            "distance of two pictures in features of a network that knows objects; needs --lpips", tracks=("self",)),
     Measure("fid", "FID", "Against the truth", "", "lower", 1,
-            "Frechet distance of Inception features; needs a network that is not at hand", tracks=("self",),
+            "Frechet distance of Inception features, made against true frames; needs --fid", tracks=("self",),
             pooled=True),
     Measure("csim_portrait", "CSIM to the portrait, median frame", "Identity", "", "none", 3,
             f"likeness to the portrait ({LIKENESS_NOTE}); a still picture scores highest", tracks=("cross",)),
@@ -127,9 +127,10 @@ MEASURES: tuple[Measure, ...] = (
 BY_NAME = {measure.name: measure for measure in MEASURES}
 FAMILIES = tuple(dict.fromkeys(measure.family for measure in MEASURES))
 NOT_MEASURED = {
-    "lpips": "not measured: LPIPS needs perceptual weights, none are free to ship and none were given",
-    "fid": "not measured: FID needs Inception weights, none are free to ship and none were given",
+    "lpips": "not measured: LPIPS needs a network that is not free to ship; give its file with --lpips",
+    "fid": "not measured: FID needs a network that is not free to ship; give its file with --fid",
 }
+"""Measures that are taken only where their networks are given; nothing else is ever put in their place."""
 
 
 def measures(track: str) -> list[Measure]:

@@ -6,11 +6,11 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from gioconda.errors import OutputError, UsageError
+from gioconda.errors import MissingExtraError, OutputError, UsageError
 from gioconda.evaluation import protocol, renderers, report, results
-from gioconda.evaluation.catalogue import NOT_MEASURED, measures
 from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES, Run
 from gioconda.evaluation.store import write_text
@@ -29,6 +29,9 @@ def evaluate(
     drivers: Path | None = None,
     labels: Path | None = None,
     renderer_names: Sequence[str] = ("flow",),
+    weights: Sequence[Path] = (),
+    lpips: Path | None = None,
+    fid: Path | None = None,
     views: Sequence[int] = (1,),
     size: str = "default",
     seed: int = 0,
@@ -47,6 +50,9 @@ def evaluate(
         drivers: folder of videos (cross).
         labels: what is known of the portraits (cross); None for portraits.jsonl beside them.
         renderer_names: what is measured; the baseline runs beside it.
+        weights: the networks of those that have one, in their order.
+        lpips: the network of LPIPS (self), a safetensors file; None: not measured.
+        fid: the network of FID (self), likewise.
         views: numbers of pictures of the person (self).
         size: quick, default or full.
         seed: of the bootstrap.
@@ -56,31 +62,34 @@ def evaluate(
 
     Raises:
         UsageError: options that do not go together, data of no use, a leak.
-        MissingExtraError: the measuring networks cannot be run.
+        MissingExtraError: the measuring networks cannot be run; LPIPS or FID without the extra `learn`.
         OutputError: the folder cannot be written.
     """
-    names = renderers.check(renderer_names, views)
+    contenders = renderers.check(renderer_names, views, weights)
     if track not in TRACKS:
         raise UsageError(f"--track {track}: use self or cross")
+    if track == "cross" and (lpips or fid):
+        raise UsageError("--lpips and --fid compare with true frames: they need --track self")
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file; give a folder")
     if (out / results.NAME).exists():
         results.read(out)  # refuses a foreign file before any work is done
     began = time.monotonic()
-    run = protocol.start(track, models, out, SIZES[size])
-    judges = Judges.load(models)
+    judges, given = _with_given(Judges.load(models), lpips, fid)
+    given |= {one.name: one.weights for one in contenders if one.weights is not None}
+    run = protocol.start(track, models, out, SIZES[size], given)
     numbers = sorted(set(views))
     if track == "self":
         if data is None or portraits or drivers:
             raise UsageError("--track self needs DATA, a dataset folder or a folder of videos, and nothing else")
-        protocol.run_self(data, names, numbers, judges, run, SIZES[size], jobs, progress)
+        protocol.run_self(data, contenders, numbers, judges, run, SIZES[size], jobs, progress)
         used = {"data": str(data)}
     else:
         if portraits is None or drivers is None:
             raise UsageError("--track cross needs --portraits and --drivers")
         if numbers != [1]:
             raise UsageError("--track cross has one picture of each portrait: leave --views away")
-        protocol.run_cross(portraits, drivers, names, judges, run, SIZES[size], labels, jobs, progress)
+        protocol.run_cross(portraits, drivers, contenders, judges, run, SIZES[size], labels, jobs, progress)
         used = {"portraits": str(portraits), "drivers": str(drivers)}
     if not run.kept:
         reasons = "; ".join(f"{failure.clip}: {failure.reason}" for failure in run.failed[:3])
@@ -93,7 +102,7 @@ def evaluate(
         seed=seed,
         command=command,
         data=used,
-        renderers=names,
+        renderers=[one.name for one in contenders],
         views=numbers,
         seconds=time.monotonic() - began,
     )
@@ -102,6 +111,26 @@ def evaluate(
     report.write(out)
     prune(out / "runs", [one["fingerprint"] for one in whole["runs"].values()])
     return run
+
+
+def _with_given(judges: Judges, lpips: Path | None, fid: Path | None) -> tuple[Judges, dict[str, Path]]:
+    """The judges with those networks that only a user can give, and the files of these by name."""
+    files: dict[str, Path] = {}
+    if lpips is None and fid is None:
+        return judges, files
+    try:
+        from gioconda.evaluation.inception import Inception
+        from gioconda.evaluation.lpips import Lpips
+    except ImportError as error:
+        raise MissingExtraError("LPIPS and FID need the extra 'learn': pip install 'gioconda[learn]'") from error
+    if lpips is not None:
+        distance = Lpips(lpips)
+        files[f"lpips {distance.kind}"] = lpips
+        judges = replace(judges, lpips=distance)
+    if fid is not None:
+        files["fid inception"] = fid
+        judges = replace(judges, inception=Inception(fid))
+    return judges, files
 
 
 def prune(folder: Path, used: Sequence[str]) -> None:
@@ -115,15 +144,25 @@ def summary(out: Path, track: str) -> str:
     """The most telling figures, for the terminal."""
     whole = results.read(out)
     telling = {
-        "self": ("l1_face", "l1_mouth", "ssim_face", "akd", "csim_truth", "aed", "apd", "correlation_mouth"),
+        "self": (
+            "l1_face",
+            "l1_mouth",
+            "ssim_face",
+            "akd",
+            "csim_truth",
+            "aed",
+            "apd",
+            "correlation_mouth",
+            "lpips",
+            "fid",
+        ),
         "cross": ("csim_portrait", "csim_worst", "aed", "apd", "correlation_mouth", "amplitude_mouth", "personality"),
     }[track]
     found = results.pick(whole, track=track, group=report.main_group(whole, track))
     makers = list(dict.fromkeys((row["renderer"], row["views"]) for row in found))
-    lines = [f"{'':20}" + "".join(f"{f'{name} {views}':>12}" for name, views in makers)]
+    lines = [f"{'':20}" + "".join(f"{f'{name} {views}':>14}" for name, views in makers)]
     for measure in telling:
         cells = {(row["renderer"], row["views"]): row for row in found if row["measure"] == measure}
         figures = (results.shown(cells[maker], interval=False) for maker in makers)
-        lines.append(f"{measure:20}" + "".join(f"{figure:>12}" for figure in figures))
-    missing = [measure.title for measure in measures(track) if measure.name in NOT_MEASURED]
-    return "\n".join(lines + [f"{title:20}{'not measured':>12}" for title in missing])
+        lines.append(f"{measure:20}" + "".join(f"{figure:>14}" for figure in figures))
+    return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,17 @@ CONSECUTIVE = 1.01
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """What the judges say of a video: its signals, and each frame's identity vector (T, 128), NaN without a face."""
+    """What the judges say of a video.
+
+    Attributes:
+        signals: what the face does.
+        vectors: each frame's identity vector (T, 128), NaN without a face.
+        features: each frame's features for FID (T, 2048); (T, 0) where no network for them was given.
+    """
 
     signals: Signals
     vectors: Array
+    features: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +63,17 @@ class Grades:
 def watch(frames: Iterable[Timed], judges: Judges, also: Also | None = None) -> Watched:
     """Judge a video; ``also`` is called with the number and the picture of each frame. Holds one picture."""
     vectors: list[Array] = []
+    features: list[Array] = []
 
     def look(rgb: Picture, face: JudgedFace | None) -> None:
         if also is not None:
             also(len(vectors), rgb)
+        features.append(judges.inception(rgb) if judges.inception else np.empty(0))
         known = face is not None
         vectors.append(judges.identity.embed(rgb, five_points(face.points)) if known and face else np.full(128, np.nan))
 
     signals = judge_frames(frames, judges, look)
-    return Watched(signals, np.reshape(np.array(vectors), (-1, 128)))
+    return Watched(signals, np.reshape(np.array(vectors), (-1, 128)), np.array(features))
 
 
 def watch_still(rgb: Picture, times: Array, judges: Judges) -> Watched:
@@ -72,7 +81,14 @@ def watch_still(rgb: Picture, times: Array, judges: Judges) -> Watched:
     once = watch([(0.0, rgb)], judges)
     named = {f.name: getattr(once.signals, f.name) for f in fields(Signals) if f.name != "times"}
     repeated = {name: np.repeat(signal, len(times), axis=0) for name, signal in named.items()}
-    return Watched(Signals(times=times, **repeated), np.repeat(once.vectors, len(times), axis=0))
+    signals = Signals(times=times, **repeated)
+    return Watched(signals, *(np.repeat(rows, len(times), axis=0) for rows in (once.vectors, once.features)))
+
+
+def _compared(made: Picture, true: Picture, points: Points, judges: Judges) -> dict[str, float]:
+    """A frame against its truth, by its pixels; and by LPIPS where a network for it was given."""
+    found = pixels.compare(made, true, pixels.regions(points, *true.shape[:2]))
+    return found | ({"lpips": judges.lpips(made, true)} if judges.lpips else {})
 
 
 def grade_self(
@@ -93,11 +109,10 @@ def grade_self(
         judges: the judges.
         step: frames of the shot from one test frame to the next.
     """
-    height, width = true[0].shape[:2]
     compared: list[dict[str, float]] = []
 
     def also(index: int, rgb: Picture) -> None:
-        compared.append(pixels.compare(rgb, true[index], pixels.regions(points[index], height, width)))
+        compared.append(_compared(rgb, true[index], points[index], judges))
 
     times = truth.signals.times
     watched = watch(zip(map(float, times), made, strict=True), judges, also)
@@ -109,11 +124,7 @@ def grade_still_self(
     still: Picture, true: Sequence[Picture], truth: Watched, points: Points, judges: Judges, step: float
 ) -> Grades:
     """As :func:`grade_self` for one picture that never moves, judged once."""
-    height, width = true[0].shape[:2]
-    compared = [
-        pixels.compare(still, frame, pixels.regions(face, height, width))
-        for frame, face in zip(true, points, strict=True)
-    ]
+    compared = [_compared(still, frame, face, judges) for frame, face in zip(true, points, strict=True)]
     frames = {name: np.array([frame[name] for frame in compared]) for name in compared[0]}
     return _graded_self(watch_still(still, truth.signals.times, judges), frames, truth, points, step)
 
@@ -128,9 +139,10 @@ def _graded_self(watched: Watched, frames: dict[str, Array], truth: Watched, poi
         "apd": movement.pose_distances(ours, theirs, relative=False),
     }
     values: dict[str, Pair] = {name: (movement.mean(frame), 1.0) for name, frame in frames.items()}
-    # The same instants on both sides, so a blink is the same one only where both have it, or next to it.
-    values |= movement.following(theirs, ours, tolerance=1)
-    if step <= CONSECUTIVE:
+    # The same instants on both sides. Where these lie apart, the next one is too late for the same blink.
+    consecutive = step <= CONSECUTIVE
+    values |= movement.following(theirs, ours, tolerance=1 if consecutive else 0)
+    if consecutive:
         values["jitter"] = (stability.jitter_ratio(ours.points, theirs.points), 1.0)
     values["faces_found"] = faces_found(ours, theirs)
     return Grades(values, frames, watched)
@@ -235,22 +247,16 @@ def head_box(points: Array, picture: Picture) -> Box:
     return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
-def cut_short(watched: Watched, end: float) -> Watched:
-    """Return what the judges say of the part before a time in seconds."""
-    keep = watched.signals.times < end
-    kept = {f.name: getattr(watched.signals, f.name)[keep] for f in fields(Signals)}
-    return replace(watched, signals=Signals(**kept), vectors=watched.vectors[keep])
-
-
 def to_arrays(watched: Watched) -> dict[str, Any]:
     """Return everything as named arrays, to be kept in a file."""
-    return {f.name: getattr(watched.signals, f.name) for f in fields(Signals)} | {"vectors": watched.vectors}
+    signals = {f.name: getattr(watched.signals, f.name) for f in fields(Signals)}
+    return signals | {"vectors": watched.vectors, "features": watched.features.astype(np.float32)}
 
 
 def from_arrays(arrays: Any) -> Watched:
     """Undo :func:`to_arrays`."""
     signals = Signals(**{f.name: arrays[f.name] for f in fields(Signals)})
-    return Watched(signals, arrays["vectors"])
+    return Watched(signals, arrays["vectors"], arrays["features"].astype(np.float64))
 
 
 def times_of(tests: Sequence[int], fps: float) -> Array:

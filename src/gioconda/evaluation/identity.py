@@ -7,14 +7,10 @@ person against its own first frame 0.64 to 0.90. So likeness is always read besi
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from gioconda.evaluation.frechet import frechet
 from gioconda.evaluation.judges import Array
-
-LEAST_SAMPLES = 2
 
 
 def csim(vectors: Array, reference: Array) -> Array:
@@ -43,25 +39,8 @@ def drift(likeness: Array, times: Array) -> float:
 def frechet_identity(made: Array, real: Array) -> float:
     """Return the Frechet distance between two sets of identity vectors, (N, 128) and (M, 128): 0 upwards.
 
-    Both sets are summed up as a Gaussian each: ``|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))``. The formula is
-    that of FID (Heusel et al. 2017, after Dowson and Landau 1982), **the features are not**: these are
+    The formula is that of FID (:func:`gioconda.evaluation.frechet.frechet`), **the features are not**: these are
     MobileFaceNet's of length 1, FID's are Inception's, so the two are never to be compared. Small sets make it
-    larger than it is; compare only runs over the same frames. Rows of NaN are left out; NaN for fewer than two
-    rows on either side.
+    larger than it is; compare only runs over the same frames. NaN for fewer than two rows on either side.
     """
-    a, b = (rows[np.isfinite(rows).all(axis=1)] for rows in (made, real))
-    if min(len(a), len(b)) < LEAST_SAMPLES:
-        return float("nan")
-    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = _root(cov_a)
-    # The eigenvalues of root C2 root are those of C1 C2, but the matrix is symmetric: no complex numbers.
-    shared = np.linalg.eigvalsh(root @ cov_b @ root)
-    between = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    spread = np.trace(cov_a) + np.trace(cov_b) - 2 * np.sqrt(np.maximum(shared, 0)).sum()
-    return float(max(between + spread, 0.0))
-
-
-def _root(matrix: npt.NDArray[Any]) -> Array:
-    """Return the symmetric square root of a symmetric matrix without negative eigenvalues."""
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
+    return frechet(made, real)

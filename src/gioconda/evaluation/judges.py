@@ -241,12 +241,17 @@ class IdentityJudge:
 
 @dataclass(frozen=True)
 class Judges:
-    """All judges, loaded from one folder."""
+    """All judges, loaded from one folder; and those whose networks only a user can give, None where they are not.
+
+    ``lpips`` says how different a picture looks from another; ``inception`` gives a picture's features for FID.
+    """
 
     face: FaceJudge
     pose: PoseJudge
     eyes: EyeJudge
     identity: IdentityJudge
+    lpips: Callable[[Picture, Picture], float] | None = None
+    inception: Callable[[Picture], Array] | None = None
 
     @classmethod
     def load(cls, models_dir: Path | str, threads: int = 1) -> Judges:

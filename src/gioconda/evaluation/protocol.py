@@ -19,11 +19,11 @@ import numpy as np
 
 from gioconda.datasets.layout import read_lines
 from gioconda.errors import GiocondaError, UsageError
-from gioconda.evaluation import grading, shots
+from gioconda.evaluation import cards, grading, shots
 from gioconda.evaluation.catalogue import BY_NAME
 from gioconda.evaluation.grading import Grades, Watched
 from gioconda.evaluation.judges import Array, Judges, Picture
-from gioconda.evaluation.renderers import STILL, drawer, painted
+from gioconda.evaluation.renderers import FINE_TUNED, STILL, Contender, drawer, painted
 from gioconda.evaluation.shots import Plan, Shot, Source, evenly, find_sources, plan
 from gioconda.evaluation.store import Album, ClipFolder, Kept, fingerprint
 from gioconda.face import (
@@ -48,7 +48,7 @@ NETWORKS = (
     *("fsanet-1x1-iter-688590.onnx", "fsanet-var-iter-688590.onnx", "mobilefacenet.onnx"),
 )
 WORST = (
-    *("l1_face", "ssim_face", "l1_mouth", "l1_eyes", "akd", "csim_truth"),
+    *("l1_face", "ssim_face", "l1_mouth", "l1_eyes", "lpips", "akd", "csim_truth"),
     *("csim_portrait", "aed", "apd", "swim", "seam"),
 )
 """Measures whose worst frames are kept to be looked at."""
@@ -63,7 +63,7 @@ GREY = 5.0
 """Mean distance of a picture's colours from grey, in 8-bit levels, below which it is grey."""
 SOFT = 1.5
 """Crop pixels per source pixel above which a shot is soft."""
-LABELS = ("kind", "glasses", "beard", "skin_tone", "pose")
+LABELS = ("kind", "grey", "glasses", "beard", "large_pose", "skin_tone")
 """Labels of a manifest or of portraits.jsonl by which figures are given apart."""
 LOOKED = 2.4
 """Side of the square that is shown of a portrait or driver, in face heights: a face in a large painting would be
@@ -87,6 +87,7 @@ class Size:
         footage: seconds read of each plain video (self).
         side: longest side of a portrait in pixels (cross).
         portraits, drivers: how many of each, evenly spread (cross).
+        tuned: shots, evenly spread, on which fine-tuned renderers are measured (self).
     """
 
     name: str
@@ -97,12 +98,13 @@ class Size:
     side: int | None
     portraits: int | None
     drivers: int | None
+    tuned: int | None
 
 
 SIZES = {
-    "quick": Size("quick", 16, 16, 2.0, 10.0, 512, 6, 3),
-    "default": Size("default", 48, None, 4.0, 20.0, 768, None, None),
-    "full": Size("full", None, None, None, None, None, None, None),
+    "quick": Size("quick", 16, 16, 2.0, 10.0, 512, 6, 3, 3),
+    "default": Size("default", 48, None, 4.0, 20.0, 768, None, None, 8),
+    "full": Size("full", None, None, None, None, None, None, None, None),
 }
 
 
@@ -125,7 +127,8 @@ class Run:
         failed: what could not be measured.
         warnings: what a reader must know.
         showcase: clips that can be seen moving.
-        weights: sha256 of every network used.
+        weights: sha256 of every network used: of the judges by file name, of the renderers and of the measures
+            whose networks only a user can give by "warp", "lpips alex", "fid inception".
         fingerprint: of code, networks and settings.
     """
 
@@ -149,9 +152,9 @@ def network_hashes(models: Path) -> dict[str, str]:
     return {name: shots.sha256([models / name]) for name in NETWORKS if (models / name).is_file()}
 
 
-def start(track: str, models: Path, out: Path, size: Size) -> Run:
-    """An empty run, with the folder where its figures are kept."""
-    weights = network_hashes(models)
+def start(track: str, models: Path, out: Path, size: Size, given: Mapping[str, Path] | None = None) -> Run:
+    """An empty run, with the folder where its figures are kept; ``given``: networks by name, beside the judges'."""
+    weights = network_hashes(models) | {name: shots.sha256([path]) for name, path in (given or {}).items()}
     mark = fingerprint({"track": track, **asdict(size)}, weights)
     return Run(track, out / "runs" / mark, weights, mark)
 
@@ -161,7 +164,7 @@ def start(track: str, models: Path, out: Path, size: Size) -> Run:
 
 def run_self(
     data: Path,
-    renderers: Sequence[str],
+    renderers: Sequence[Contender],
     views: Sequence[int],
     judges: Judges,
     run: Run,
@@ -177,16 +180,20 @@ def run_self(
     sources = find_sources(data)
     if size.shots is not None:
         sources = shots.one_per_person(sources, size.shots)
+    run.warnings += _training_warnings(renderers, sources)
     if any(source.person is None for source in sources):
         run.warnings.append(
             "these videos say nothing of who is in them, so nobody can rule out that a renderer was trained on them"
         )
     long = [source for source in sources if not source.frames or source.frames >= shots.LEAST_FRAMES]
     run.showcase += [source.id for source in evenly(long or sources, SHOWCASE)]
-    wanted = list(dict.fromkeys((name, kept_views(name, number)) for name in renderers for number in views))
+    wanted = list(dict.fromkeys((one, kept_views(one.name, number)) for one in renderers for number in views))
+
+    tuned = {source.id for source in evenly(long or sources, size.tuned or len(sources))}
 
     def measure(source: Source) -> list[Kept]:
-        return measure_shot(source, wanted, run.root, judges, size, source.id in run.showcase)
+        asked = [(one, number) for one, number in wanted if one.name not in FINE_TUNED or source.id in tuned]
+        return measure_shot(source, asked, run.root, judges, size, source.id in run.showcase)
 
     found = _in_order(sources, measure, lambda source: source.id, run, jobs, progress)
     for kept in found:
@@ -199,7 +206,7 @@ def run_self(
 
 def measure_shot(
     source: Source,
-    wanted: Iterable[tuple[str, int]],
+    wanted: Iterable[tuple[Contender, int]],
     root: Path,
     judges: Judges,
     size: Size,
@@ -218,13 +225,13 @@ def measure_shot(
     Raises:
         GiocondaError: the shot cannot be read, or is too short.
     """
-    folder = ClipFolder(root, source.id, source.sha256)
+    folder = ClipFolder(root, source.id, source.fingerprint)
     before = folder.load("truth", 0)
     found, missing = [], []
     for renderer, views in wanted:
         if before is not None and views > before.facts["most_views"]:
             continue
-        kept = folder.load(renderer, views)
+        kept = folder.load(renderer.name, views)
         if kept is None or (shown and not kept.facts["shown"]):
             missing.append((renderer, views))
         else:
@@ -237,7 +244,7 @@ def measure_shot(
         raise UsageError(
             f"{len(shot.frames)} frames at {shot.fps:g} a second: none is a second later than the first view"
         )
-    truth = Truth.of(shot, parts, judges, folder, shown, _conditions(source.labels))
+    truth = Truth.of(shot, parts, judges, folder, shown, source.labels)
     folder.save("truth", 0, Grades({}, {}, truth.watched), truth.facts)
     for renderer, views in missing:
         if parts.serves(views):
@@ -257,7 +264,9 @@ class Truth:
     sketches: Album
 
     @staticmethod
-    def of(shot: Shot, parts: Plan, judges: Judges, folder: ClipFolder, shown: bool, conditions: list[str]) -> Truth:
+    def of(
+        shot: Shot, parts: Plan, judges: Judges, folder: ClipFolder, shown: bool, labels: Mapping[str, Any]
+    ) -> Truth:
         """Judge the true frames, and keep those that the study and the report will show."""
         true = [shot.frames[i] for i in parts.tests]
         points = shot.points[list(parts.tests)]
@@ -267,19 +276,13 @@ class Truth:
         for rgb, face in zip(true, points, strict=True):
             album.add(rgb)
             sketches.add(sketch(face, *rgb.shape[:2]))
-        yaw = np.abs(watched.signals.yaw)
-        conditions = [
-            *conditions,
-            *(["grey"] if is_grey(true[0]) else []),
-            *(["large pose"] if np.isfinite(yaw).any() and np.nanmax(yaw) > LARGE_POSE else []),
-        ]
         places = set(evenly(range(len(true)), STUDIED)) | set(evenly(range(len(true)), SHOWN_FRAMES) if shown else [])
         facts = {
             "tests": list(parts.tests),
             "most_views": len(parts.views),
             "step": parts.step,
             "fps": shot.fps,
-            "conditions": sorted(conditions),
+            "conditions": conditions_of(labels, true[0], watched.signals.yaw),
             "places": sorted(places),
             "shown": shown,
             "picture": parts.views[0],
@@ -293,12 +296,12 @@ class Truth:
 
 
 def _measure_renderer(
-    renderer: str, views: int, shot: Shot, parts: Plan, truth: Truth, folder: ClipFolder, judges: Judges
+    renderer: Contender, views: int, shot: Shot, parts: Plan, truth: Truth, folder: ClipFolder, judges: Judges
 ) -> Kept:
     pictures = [View(shot.frames[i], shot.points[i]) for i in parts.views[:views]]
-    if renderer == STILL:
+    if renderer.name == STILL:
         grades = grading.grade_still_self(pictures[0].rgb, truth.true, truth.watched, truth.points, judges, parts.step)
-        return folder.save(renderer, views, grades, truth.facts)
+        return folder.save(STILL, views, grades, truth.facts)
     draw, album = drawer(renderer, pictures), Album()
 
     def made() -> Iterator[Picture]:
@@ -310,10 +313,10 @@ def _measure_renderer(
     grades = grading.grade_self(made(), truth.true, truth.watched, truth.points, judges, parts.step)
     worst = worst_places(grades)
     places = {i: i for i in {*truth.facts["places"], *worst.values()}}
-    album.keep(folder, f"{renderer}-{views}", places)
+    album.keep(folder, f"{renderer.name}-{views}", places)
     truth.album.keep(folder, "truth", places)
     truth.sketches.keep(folder, "driver", places)
-    return folder.save(renderer, views, grades, truth.facts | {"worst": worst})
+    return folder.save(renderer.name, views, grades, truth.facts | {"worst": worst})
 
 
 # cross
@@ -344,7 +347,7 @@ class Driving:
 def run_cross(
     portraits: Path,
     drivers: Path,
-    renderers: Sequence[str],
+    renderers: Sequence[Contender],
     judges: Judges,
     run: Run,
     size: Size,
@@ -360,6 +363,11 @@ def run_cross(
     Raises:
         UsageError: a folder is missing or holds nothing of use.
     """
+    run.warnings += _training_warnings(renderers, [])
+    if any(renderer.weights for renderer in renderers):
+        run.warnings.append(
+            "nobody says who is in these portraits and drivers, so nobody can rule out that a network learned from them"
+        )
     pictures = evenly(_files(portraits, PICTURE_SUFFIXES, "picture"), size.portraits or 10**9)
     videos = evenly(_files(drivers, VIDEO_SUFFIXES, "video"), size.drivers or 10**9)
     known = _labels(labels, portraits)
@@ -396,11 +404,10 @@ def _sit(path: Path, known: Mapping[str, dict[str, Any]], judges: Judges, run: R
         portrait = portrait.framed(size=size.side)
     rgb = portrait.views[0].rgb
     person = grading.watch([(0.0, rgb)], judges)
-    yaw = np.abs(person.signals.yaw)
-    labelled = known.get(path.name, {}) or known.get(path.stem, {})
-    conditions = _conditions({"kind": kind_of(path.stem), **labelled})
-    conditions += ["grey"] * is_grey(rgb) + ["large pose"] * bool(np.isfinite(yaw).any() and yaw[0] > LARGE_POSE)
-    sitting = Sitting(path.stem, portrait, person, sorted(set(conditions)), shots.sha256([path]))
+    labels = {"kind": kind_of(path.stem), **(known.get(path.name) or known.get(path.stem) or {})}
+    conditions = conditions_of(labels, rgb, person.signals.yaw)
+    source = shots.sha256([path]) + ",".join(conditions)
+    sitting = Sitting(path.stem, portrait, person, conditions, source)
     ClipFolder(run.root / "portraits", path.stem).save_watched("truth", 0, person)
     return sitting
 
@@ -433,12 +440,12 @@ def _drive(path: Path, judges: Judges, run: Run, size: Size) -> Driving:
 
 
 def _measure_pair(
-    sitting: Sitting, driving: Driving, renderers: Sequence[str], root: Path, judges: Judges, shown: bool
+    sitting: Sitting, driving: Driving, renderers: Sequence[Contender], root: Path, judges: Judges, shown: bool
 ) -> list[Kept]:
     folder = ClipFolder(root, clip_name(sitting, driving), sitting.source + driving.source)
     found = []
     for renderer in renderers:
-        kept = folder.load(renderer, 1)
+        kept = folder.load(renderer.name, 1)
         if kept is None or (shown and not kept.facts["shown"]):
             kept = _measure_clip(sitting, driving, renderer, folder, judges, shown)
         found.append(kept)
@@ -446,18 +453,19 @@ def _measure_pair(
 
 
 def _measure_clip(
-    sitting: Sitting, driving: Driving, renderer: str, folder: ClipFolder, judges: Judges, shown: bool
+    sitting: Sitting, driving: Driving, renderer: Contender, folder: ClipFolder, judges: Judges, shown: bool
 ) -> Kept:
     canvas = sitting.portrait.views[0]
-    name = "flow" if renderer == STILL else renderer
-    animation = animate(sitting.portrait, driving.performance, renderer=name)
+    still = renderer.name == STILL
+    name = "flow" if still else renderer.name
+    animation = animate(sitting.portrait, driving.performance, renderer=name, weights=renderer.weights)
     times = np.arange(len(animation)) / animation.fps
     album = Album()
     part = head_square(sitting.person.signals.points[0], canvas.rgb)
 
     def frames() -> Iterator[tuple[float, Picture]]:
         pictures: Iterable[Picture] = (frame.rgb for frame in animation)
-        if renderer == STILL:
+        if still:
             pictures = (canvas.rgb for _ in times)
         yield from zip(map(float, times), pictures, strict=True)
 
@@ -468,11 +476,11 @@ def _measure_clip(
         driving.watched,
         judges,
         painted(renderer, sitting.portrait.views),
-        still=renderer == STILL,
-        also=None if renderer == STILL else lambda index, rgb: album.add(rgb[part]),
+        still=still,
+        also=None if still else lambda index, rgb: album.add(rgb[part]),
     )
     places = set(evenly(range(len(times)), SHOWN_FRAMES) if shown else [])
-    worst = {} if renderer == STILL else worst_places(grades)
+    worst = {} if still else worst_places(grades)
     facts = {
         "portrait": sitting.name,
         "driver": driving.name,
@@ -490,12 +498,18 @@ def _measure_clip(
     theirs = driving.watched.signals.times
     nearest = {i: int(np.abs(theirs - times[i]).argmin()) for i in looked}
     driving.album.keep(folder, "driver", nearest)
-    if renderer != STILL:
-        album.keep(folder, f"{renderer}-1", {i: i for i in looked})
-    return folder.save(renderer, 1, grades, facts)
+    if not still:
+        album.keep(folder, f"{renderer.name}-1", {i: i for i in looked})
+    return folder.save(renderer.name, 1, grades, facts)
 
 
 # both
+
+
+def _training_warnings(renderers: Iterable[Contender], sources: Sequence[Source]) -> list[str]:
+    """Refuse networks trained on what they are measured on; warn where nobody can tell."""
+    files = [renderer.weights for renderer in renderers if renderer.weights is not None]
+    return [text for weights in files for text in cards.check(weights, sources)]
 
 
 def worst_places(grades: Grades) -> dict[str, int]:
@@ -551,21 +565,27 @@ def kind_of(name: str) -> str | None:
     return None
 
 
-def _conditions(labels: Mapping[str, Any]) -> list[str]:
-    """The conditions that labels speak of: `painting`, `glasses`, `skin_tone 4`, `soft`."""
+def conditions_of(labels: Mapping[str, Any], rgb: Picture, yaw: Array) -> list[str]:
+    """The conditions of a clip, sorted: `painting`, `glasses`, `large pose`, `skin tone 4`, `soft`.
+
+    What its labels say, and where they do not say it, what the picture shows: whether it is grey, and whether the
+    head's judged yaw (T,) in degrees is large.
+    """
+    turned = float(np.abs(yaw[np.isfinite(yaw)]).max(initial=0.0))
+    labels = {"grey": is_grey(rgb), "large_pose": turned > LARGE_POSE, **labels}
     found = []
     for label in LABELS:
-        value = labels.get(label)
+        value, name = labels.get(label), label.replace("_", " ")
         if value is True:
-            found.append(label)
+            found.append(name)
         elif isinstance(value, str) and value:
-            found.append(value if label == "kind" else f"{label} {value}")
+            found.append(value if label == "kind" else f"{name} {value}")
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            found.append(f"{label} {value:g}")
+            found.append(f"{name} {value:g}")
     upscale = labels.get("upscale")
     if isinstance(upscale, int | float) and upscale > SOFT:
         found.append("soft")
-    return found
+    return sorted(found)
 
 
 def _labels(path: Path | None, portraits: Path) -> dict[str, dict[str, Any]]:

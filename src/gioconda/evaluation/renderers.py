@@ -3,31 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from gioconda.errors import UsageError
+import numpy as np
+
+from gioconda.errors import MissingExtraError, UsageError
 from gioconda.evaluation.judges import Picture
-from gioconda.face import Points
-from gioconda.portrait import MOST_VIEWS, View
+from gioconda.face import Points, face_model
+from gioconda.portrait import MOST_VIEWS, Portrait, View
 from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.renderer import Renderer
 
 STILL = "still"
 """The baseline: the first view, unmoved. Runs beside whatever is measured."""
-MODES = {STILL: "baseline", "flow": "closed form"}
-"""How a renderer comes to its picture: later also FF (feed-forward) and FT (fine-tuned)."""
+MODES = {
+    STILL: "baseline",
+    "flow": "closed form",
+    "warp": "feed-forward",
+    "sketch-ff": "feed-forward",
+    "sketch-ft": "fine-tuned",
+}
+"""How a renderer comes to its picture."""
+LEARNED = ("warp", "sketch-ff", "sketch-ft")
+"""Renderers with a network, which has to be given."""
+FINE_TUNED = ("sketch-ft",)
+"""Renderers that take a minute for each person."""
+_FIDELITY = {"sketch-ff": 0.0, "sketch-ft": 1.0}
 
 Draw = Callable[[Points], Picture]
 
 
+@dataclass(frozen=True)
+class Contender:
+    """A renderer to be measured; ``weights``: the file of its network, None where it has none."""
+
+    name: str
+    weights: Path | None = None
+
+
 def mode(name: str) -> str:
     """The mode of a renderer, as it stands in results.json."""
-    return MODES.get(name, "feed-forward")
+    return MODES[name]
 
 
-def check(names: Sequence[str], views: Sequence[int]) -> list[str]:
-    """The renderers to run, the baseline first, each once.
+def check(names: Sequence[str], views: Sequence[int], weights: Sequence[Path] = ()) -> list[Contender]:
+    """The renderers to run, the baseline first, each once; ``weights``: a file for each with a network, in order.
 
     Raises:
-        UsageError: there is none of a name, or a number of views that no portrait can have.
+        UsageError: there is none of a name, or a number of views that no portrait can have; weights are missing, of
+            no use, or more than there are networks.
     """
     for name in names:
         if name not in MODES:
@@ -35,22 +60,60 @@ def check(names: Sequence[str], views: Sequence[int]) -> list[str]:
     for number in views:
         if not 1 <= number <= MOST_VIEWS:
             raise UsageError(f"--views {number}: a portrait has 1 to {MOST_VIEWS}")
-    return list(dict.fromkeys([STILL, *names]))
+    chosen = dict.fromkeys([STILL, *names])
+    learned = [name for name in chosen if name in LEARNED]
+    if len(weights) != len(learned):
+        raise UsageError(
+            f"--weights needs one file for each renderer that has a network, in their order: "
+            f"{len(weights)} given for {', '.join(learned) or 'none'}"
+        )
+    files = dict(zip(learned, weights, strict=True))
+    contenders = [Contender(name, files.get(name)) for name in chosen]
+    for contender in contenders:
+        if contender.weights is not None:
+            # A file of no use is refused at once, not after hours of other work.
+            make(
+                _untuned(contender), [View(np.zeros((256, 256, 3), np.uint8), face_model().shape * 60 + (128, 128, 0))]
+            )
+    return contenders
 
 
-def drawer(name: str, views: Sequence[View]) -> Draw:
+def make(contender: Contender, views: Sequence[View]) -> Renderer:
+    """The renderer of the product; a fine-tuned one is fine-tuned here."""
+    if contender.name in _FIDELITY:
+        return _sketch(contender, views)
+    return make_renderer(contender.name, views, contender.weights)
+
+
+def drawer(contender: Contender, views: Sequence[View]) -> Draw:
     """A function from landmarks, (478, 3) in pixels of the first view, to the whole picture."""
     canvas = views[0]
-    if name == STILL:
+    if contender.name == STILL:
         return lambda target: canvas.rgb
-    render = make_renderer(name, views)
+    render = make(contender, views)
     return lambda target: composite(canvas, render(target))[0]
 
 
-def painted(name: str, views: Sequence[View]) -> tuple[int, int, int, int] | None:
+def painted(contender: Contender, views: Sequence[View]) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom of what the renderer paints on the first view; None for the baseline."""
-    if name == STILL:
+    if contender.name == STILL:
         return None
-    patch = make_renderer(name, views)(views[0].points)
+    patch = make(_untuned(contender), views)(views[0].points)
     height, width = patch.rgb.shape[:2]
     return patch.left, patch.top, patch.left + width, patch.top + height
+
+
+def _untuned(contender: Contender) -> Contender:
+    """The quick one that paints in the same place."""
+    return replace(contender, name="sketch-ff") if contender.name in FINE_TUNED else contender
+
+
+def _sketch(contender: Contender, views: Sequence[View]) -> Renderer:
+    try:
+        from gioconda.learning.personalize import personalize
+        from gioconda.rendering.sketch import SketchRenderer
+    except ImportError as error:
+        raise MissingExtraError(f"{contender.name} needs the extra 'learn': pip install 'gioconda[learn]'") from error
+    assert contender.weights is not None
+    avatar = personalize(Portrait(tuple(views)), contender.weights, fidelity=_FIDELITY[contender.name])
+    return SketchRenderer(views[0], avatar)

@@ -13,7 +13,6 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from gioconda.errors import OutputError
 from gioconda.evaluation import results
 from gioconda.evaluation.catalogue import BY_NAME, FAMILIES, NOT_MEASURED, Measure, measures
 from gioconda.evaluation.charts import Point, Series, curve, scatter, strips
@@ -21,7 +20,6 @@ from gioconda.evaluation.protocol import WORST, kept_views
 from gioconda.evaluation.renderers import STILL
 from gioconda.evaluation.results import ALL, GROUP_TITLES, LONG, pick, shown
 from gioconda.evaluation.store import ClipFolder, Kept, write_text
-from gioconda.media.files import spoken_os_error
 
 NAME = "report.html"
 PANEL = 168
@@ -43,12 +41,13 @@ TRACK_TEXTS = {
     "cross": "Every portrait is moved by every driver. There is no truth to compare with: the clip should keep the "
     "portrait’s face and make the driver’s movements.",
 }
-CURVES = ("l1_face", "l1_mouth", "l1_eyes", "ssim_face", "psnr_face", "akd", "csim_truth", "aed", "apd")
+CURVES = ("l1_face", "l1_mouth", "l1_eyes", "ssim_face", "psnr_face", "lpips", "fid", "akd", "csim_truth", "aed", "apd")
 SPREADS = {
     "self": (
         "l1_face",
         "l1_mouth",
         "ssim_face",
+        "lpips",
         "akd",
         "csim_truth",
         "aed",
@@ -72,10 +71,7 @@ def write(out: Path) -> Path:
     """
     whole = results.read(out)
     path = out / NAME
-    try:
-        write_text(path, page(whole, out))
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
+    write_text(path, page(whole, out))
     return path
 
 

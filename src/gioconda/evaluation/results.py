@@ -11,7 +11,7 @@ import math
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +25,7 @@ from gioconda.errors import UsageError
 from gioconda.evaluation import bootstrap, movement
 from gioconda.evaluation.bootstrap import FEW, Estimate
 from gioconda.evaluation.catalogue import BY_NAME, NOT_MEASURED, Measure, measures
+from gioconda.evaluation.frechet import frechet
 from gioconda.evaluation.identity import frechet_identity
 from gioconda.evaluation.judges import Array
 from gioconda.evaluation.protocol import Run, Size, kept_views
@@ -55,6 +56,7 @@ class Row:
         low, high: 95 % bootstrap interval over clips.
         n: clips it stands on.
         reason: why there is no value.
+        weights: sha256 of the given networks that the figure stands on, by name: the renderer's, the measure's.
     """
 
     track: str
@@ -68,6 +70,7 @@ class Row:
     high: float | None
     n: int
     reason: str | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
 
 
 def rows(run: Run, views: Sequence[int], seed: int) -> list[Row]:
@@ -97,9 +100,15 @@ def rows(run: Run, views: Sequence[int], seed: int) -> list[Row]:
                     high=_known(estimate.high),
                     n=estimate.n,
                     reason=reason,
+                    weights=_given(run, renderer) | _given(run, measure.name),
                 )
                 found.append(row)
     return found
+
+
+def _given(run: Run, what: str) -> dict[str, str]:
+    """The networks given for a renderer or a measure, and their sha256."""
+    return {name: digest for name, digest in run.weights.items() if name.split()[0] == what}
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ def pairs(run: Run, views: Sequence[int], seed: int) -> list[Pair]:
     for first, second in itertools.combinations(makers, 2):
         common = [clip for clip in clips[first] if clip in clips[second]]
         for measure in measures(run.track):
-            if measure.pooled or measure.name in (*NOT_MEASURED, "personality"):
+            if measure.pooled or measure.name == "personality" or _not_measured(run, measure):
                 continue
             a, b = ([_counted(clips[maker][clip], measure.name) for clip in common] for maker in (first, second))
             estimate = bootstrap.paired(a, b, measure.pool, seed)
@@ -164,15 +173,19 @@ def _counted(kept: Kept, measure: str) -> float:
     return value if weight > 0 else math.nan
 
 
+def _not_measured(run: Run, measure: Measure) -> bool:
+    return measure.name in NOT_MEASURED and not _given(run, measure.name)
+
+
 def _estimate(run: Run, clips: Sequence[Kept], measure: Measure, group: str, seed: int) -> tuple[Estimate, str | None]:
     """One figure over clips, and why it is undefined if it is."""
     nothing = Estimate(math.nan, math.nan, math.nan, 0)
-    if measure.name in NOT_MEASURED:
+    if _not_measured(run, measure):
         return nothing, NOT_MEASURED[measure.name]
-    if measure.name == "frechet_identity":
+    if measure.name in ("frechet_identity", "fid"):
         if group not in (ALL, LONG):
             return nothing, "not measured: over all clips only, small sets make it too large"
-        estimate = _frechet(run, clips, seed)
+        estimate = _fid(run, clips) if measure.name == "fid" else _frechet(run, clips, seed)
     elif measure.name == "personality":
         estimate = _personality(run, clips, seed)
     else:
@@ -211,6 +224,17 @@ def _frechet(run: Run, clips: Sequence[Kept], seed: int) -> Estimate:
         return frechet_identity(*rows)
 
     return bootstrap.over_sets(distance, len(clips), seed)
+
+
+def _fid(run: Run, clips: Sequence[Kept]) -> Estimate:
+    """Features of all made frames against those of the true frames; no interval: each draw would take seconds."""
+    watched = [
+        (folder.watched(clip.renderer, kept_views(clip.renderer, clip.views)), folder.watched("truth", 0))
+        for clip in clips
+        for folder in [ClipFolder(run.root, clip.clip)]
+    ]
+    made, real = (np.concatenate([side.features for side in sides]) for sides in zip(*watched, strict=True))
+    return Estimate(frechet(made, real), math.nan, math.nan, len(clips))
 
 
 def _personality(run: Run, clips: Sequence[Kept], seed: int) -> Estimate:
@@ -262,7 +286,7 @@ def info(
 def versions() -> dict[str, str]:
     """Versions of everything that could change a figure."""
     found = {"gioconda": __version__, "python": platform.python_version()}
-    for name in ("numpy", "opencv-contrib-python", "mediapipe", "onnxruntime", "av"):
+    for name in ("numpy", "opencv-contrib-python", "mediapipe", "onnxruntime", "av", "torch"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

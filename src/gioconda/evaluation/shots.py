@@ -8,6 +8,7 @@ and without a cut becomes a shot, cut to a square that stays where it is.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -70,9 +71,10 @@ class Source:
     labels: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def sha256(self) -> str:
-        """Fingerprint of the files' contents."""
-        return sha256(path for path in (self.video, self.landmarks) if path is not None)
+    def fingerprint(self) -> str:
+        """Of the files' contents, followed by the labels: what was measured of one is not used for another."""
+        labels = json.dumps(self.labels, sort_keys=True)
+        return sha256(path for path in (self.video, self.landmarks) if path is not None) + labels
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,27 @@ def training_shots(folder: Path) -> list[Shot]:
         DatasetError: the landmarks of a shot cannot be read.
     """
     shots = []
-    for row in _rows(folder, CLIPS):
-        if row["split"] != "train" or _banned(row) or row["upscale"] > SOFTEST or row["frames"] < 16:
-            continue
+    for row in _training_rows(folder):
         points = read_landmarks(landmarks_path(folder, row["id"]))
         shots.append(Shot(row["id"], row["person"], clip_path(folder, row["id"]), points))
     if not shots:
         raise UsageError(f"{folder}: no training shot that may be used")
     return shots
+
+
+def trained_on(folder: Path) -> dict[str, list[str]]:
+    """The people and shots of `training_shots`, for the card: nobody may be measured on whom a network was trained."""
+    rows = list(_training_rows(folder))
+    return {
+        "people": sorted({str(row["person"]) for row in rows}),
+        "shots": sorted(str(row["id"]) for row in rows),
+    }
+
+
+def _training_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    for row in _rows(folder, CLIPS):
+        if row["split"] == "train" and not _banned(row) and row["upscale"] <= SOFTEST and row["frames"] >= 16:
+            yield row
 
 
 def training_stills(folder: Path, mouth_open: float = 0.0) -> Iterator[tuple[Array, Array]]:

@@ -21,11 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gioconda.errors import UsageError
+from gioconda.learning.dataset import trained_on
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.painter import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.clues import CHANNELS, WINDOWS
+
+TRAINED_ON = "trained_on.json"
+"""Beside the pool: the people and shots it was made from."""
 
 Array = NDArray[Any]
 Network = TypeVar("Network", bound=torch.nn.Module)
@@ -114,6 +118,7 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
                     arrays[kind][index] = window
                 tick()
         (run / "pool.json").write_text(json.dumps(about))
+        (run / TRAINED_ON).write_text(json.dumps(trained_on(data)))
         for kind, path in paths.items():
             os.replace(unfinished[kind], path)
     return {kind: np.load(path, mmap_mode="r", allow_pickle=False) for kind, path in paths.items()}
