@@ -447,7 +447,7 @@ def test_check_output(tmp_path, monkeypatch):
         check_output(f"{tmp_path}/{name}")
     for name, words in {
         "clip.mkv": r"unknown ending \.mkv.*\.mp4, .*\.gif",
-        "clip.png": r"unknown ending \.png.*ending|end in /",
+        "clip.tiff": r"unknown ending \.tiff.*\.png.*end in /",
         "clip": "no ending",
         "full": "files in it",
         "full/": "files in it",

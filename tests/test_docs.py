@@ -13,6 +13,7 @@ from PIL import Image
 
 import gioconda
 from gioconda import GiocondaError, Performance, cli
+from gioconda.curve_file import write_curves
 from gioconda.expression import controls
 from gioconda.face import face_model
 from gioconda.geometry import Similarity, rotation
@@ -21,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PACKAGE = Path(gioconda.__file__).parent
 FACE_MODEL = PACKAGE / "data/face_model.safetensors"
-SLOW = {"demo", "train", "--weights", "me.avatar"}
-"""Words of commands that are parsed only: they take longer than all the rest together, or need what training made."""
+SLOW = {"demo", "train", "--weights", "me.avatar", "--preview", "camera:0"}
+"""Words of commands that are parsed only: they take longer than all the rest together, or need what is not there."""
 
 
 def text_of(page: str) -> str:
@@ -48,7 +49,11 @@ def words(line: str) -> list[str]:
 
 
 DOCUMENTED = sorted({line for page in PAGES for line in commands(str(page.relative_to(ROOT)))})
-RUN = [line for line in dict.fromkeys(commands("docs/commands.md")) if not SLOW.intersection(line.split())]
+RUN = [
+    line
+    for line in dict.fromkeys([*commands("docs/commands.md"), *commands("docs/performances.md")])
+    if not SLOW.intersection(line.split())
+]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +61,7 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     """A folder with every file that the documentation names; skips, with the reason, where scikit-image is missing."""
     folder = tmp_path_factory.mktemp("documented")
     rgb = portrait.views[0].rgb
-    for name in ("mona_lisa", "statue", "a", "b", "c"):
+    for name in ("mona_lisa", "statue", "smile", "a", "b", "c"):
         Image.fromarray(rgb).save(folder / f"{name}.jpg", quality=95)
     group = np.full((256, 480, 3), rgb[0, 0], np.uint8)
     group[:, :256] = rgb
@@ -64,6 +69,7 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     Image.fromarray(group).save(folder / "group.jpg", quality=95)
     shutil.copy(driver, folder / "talk.mp4")
     shutil.copy(motion_file, folder / "talk.motion")
+    write_curves(Performance.load(motion_file), folder / "talk.csv")
     shutil.copy(FACE_MODEL, folder)
     (folder / "videos").mkdir()
     shutil.copy(driver, folder / "videos")
@@ -95,6 +101,10 @@ def run_python(page: str) -> dict:
 def test_library_snippets_run(page, folder):
     run_python(page)
     assert (folder / "clip.mp4").stat().st_size > 0
+
+
+def test_snippets_on_performances(folder):
+    run_python("docs/performances.md")
 
 
 def test_contact_sheets(folder):

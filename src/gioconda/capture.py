@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from gioconda.expression import controls, proportions
 from gioconda.face import LANDMARKS, Points
 from gioconda.geometry import angles
 from gioconda.media.ahead import ahead
-from gioconda.media.video import VideoReader
+from gioconda.media.video import VideoFrame, VideoReader
 from gioconda.neutral import Neutral, estimate_neutral, eye_trust, head_pose, iris_places, lid_gaps
 from gioconda.performance import Motion, Performance, blank_recording
 from gioconda.progress import Progress, quiet
@@ -67,19 +67,49 @@ def capture(
         NoFaceError: no face in any frame.
         UsageError: no frame between `start` and `end`.
     """
-    with (
-        tempfile.TemporaryFile(prefix="gioconda-") as file,
-        VideoReader(path, max_side=TRACKING_SIDE) as video,
-    ):
+    with VideoReader(path, max_side=TRACKING_SIDE) as video:
+        performance = record(video, str(path), start=start, end=end, tracker=tracker, progress=progress)
+        return replace(performance, source=path)
+
+
+class Footage(Protocol):
+    """Frames one after the other: a video, or a camera."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, on average."""
+        ...
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        ...
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """The frames, in order."""
+        ...
+
+
+def record(
+    footage: Footage,
+    name: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    tracker: Tracker | None = None,
+    progress: Progress = quiet,
+) -> Performance:
+    """Record the performance of the largest face in some footage; `name` is for messages, the rest as of `capture`."""
+    with tempfile.TemporaryFile(prefix="gioconda-") as file:
         spool = _Spool(file)
-        length = min(video.duration, end or video.duration) - start
-        with progress("tracking", round(length * video.fps)) as tick:
-            _track(video, spool, tracker or default_tracker(), start, end, tick)
+        length = min(footage.duration, end or footage.duration) - start
+        with progress("tracking", round(length * footage.fps)) as tick:
+            _track(footage, spool, tracker or default_tracker(), start, end, tick)
         if not spool.times:
-            raise UsageError(f"{path}: no frame between {start:g} s and {'the end' if end is None else f'{end:g} s'}")
+            raise UsageError(f"{name}: no frame between {start:g} s and {'the end' if end is None else f'{end:g} s'}")
         if not any(spool.seen):
             raise NoFaceError(
-                f"{path}: no face found in any of its {len(spool.times)} frames; "
+                f"{name}: no face found in any of its {len(spool.times)} frames; "
                 "use a video in which the face is larger, lit and turned to the camera"
             )
         recorded = blank_recording(len(spool.times))
@@ -89,8 +119,7 @@ def capture(
             times=np.array(spool.times),
             motion=recorded,
             seen=np.array(spool.seen),
-            fps=video.fps,
-            source=path,
+            fps=footage.fps,
             cuts=len(spool.cuts),
         )
 
@@ -125,7 +154,7 @@ class _Spool:
 
 
 def _track(
-    video: VideoReader,
+    footage: Footage,
     spool: _Spool,
     tracker: Tracker,
     start: float,
@@ -136,7 +165,7 @@ def _track(
     before: Sighting | None = None
     last_seen = 0.0
     try:
-        for frame in ahead(video):
+        for frame in ahead(footage):
             if end is not None and frame.time >= end:
                 break
             if frame.time < start:

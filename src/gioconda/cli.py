@@ -17,6 +17,7 @@ from gioconda.commands import (
     doctor,
     evaluate,
     faces,
+    performance,
     performances,
     personalize,
     reel,
@@ -26,7 +27,21 @@ from gioconda.commands import (
 from gioconda.commands.options import Command
 from gioconda.errors import GiocondaError
 
-COMMANDS = (animate, reel, capture, faces, performances, personalize, demo, evaluate, score, dataset, train, doctor)
+COMMANDS = (
+    animate,
+    reel,
+    capture,
+    faces,
+    performances,
+    performance,
+    personalize,
+    demo,
+    evaluate,
+    score,
+    dataset,
+    train,
+    doctor,
+)
 """In the order in which `--help` lists them."""
 
 

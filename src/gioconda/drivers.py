@@ -1,14 +1,17 @@
-"""Whoever's face moves: a video, a `.motion` file, or a performance that comes with the product."""
+"""Whoever's face moves: a video, a photograph, a camera, a `.motion` file, or a performance of the product's own."""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
 
-from gioconda.capture import capture
+from gioconda.capture import capture, record
 from gioconda.errors import UsageError, VideoError
+from gioconda.media.camera import Camera
+from gioconda.media.pictures import is_still
 from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
+from gioconda.photo import capture_photo
 from gioconda.progress import Progress, quiet
 
 _FOLDER = resources.files("gioconda.data.performances")
@@ -34,10 +37,10 @@ def builtin(name: str) -> Performance:
 def open_driver(
     driver: str, *, start: float = 0.0, end: float | None = None, progress: Progress = quiet
 ) -> Performance:
-    """The performance that a word on the command line names: a file, or else a built-in performance.
+    """The performance that a word on the command line names: a file, a camera, or else a built-in performance.
 
     Raises:
-        VideoError, MotionFileError, NoFaceError: the file is of no use.
+        VideoError, PictureError, MotionFileError, NoFaceError: the file or the camera is of no use.
         UsageError: nothing between `start` and `end`.
     """
     path = Path(driver)
@@ -45,8 +48,28 @@ def open_driver(
         return read_motion(path).trimmed(start, end)
     if not path.exists() and driver in builtin_names():
         return builtin(driver).trimmed(start, end)
-    if not path.exists() and "." not in driver and "/" not in driver:
+    if not path.exists() and not any(sign in driver for sign in "./:"):
         raise VideoError(
             f"{driver}: no such file, and no built-in performance of that name ({', '.join(builtin_names())})"
         )
+    return record_driver(driver, start=start, end=end, progress=progress)
+
+
+def record_driver(
+    driver: str, *, start: float = 0.0, end: float | None = None, progress: Progress = quiet
+) -> Performance:
+    """A performance recorded from a video, from a still picture (one frame), or from a camera (`camera:0`).
+
+    Raises:
+        VideoError, PictureError, NoFaceError: the file or the camera is of no use.
+        UsageError: nothing between `start` and `end`, or no end for a camera.
+    """
+    kind, _, name = driver.partition(":")
+    if kind == "camera" and name:
+        if end is None:
+            raise UsageError(f"{driver}: a camera has no end; say with --end after how many seconds to stop")
+        return record(Camera(name), driver, start=start, end=end, progress=progress)
+    path = Path(driver)
+    if is_still(path):
+        return capture_photo(path).trimmed(start, end)
     return capture(path, start=start, end=end, progress=progress)

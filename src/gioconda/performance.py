@@ -1,6 +1,6 @@
 """A performance: a driver's recorded movement with the driver's own face shape taken out.
 
-`capture.py` makes performances from videos; `motion_file.py` keeps them on disk.
+`capture.py` makes performances from videos, `photo.py` from a picture; `motion_file.py` keeps them on disk.
 """
 
 from __future__ import annotations
@@ -124,6 +124,13 @@ class Performance:
         from gioconda.capture import capture
 
         return capture(Path(path), start=start, end=end, tracker=tracker, progress=progress)
+
+    @staticmethod
+    def from_picture(path: str | Path, *, tracker: Tracker | None = None) -> Performance:
+        """The expression of a still picture as one frame; how, and errors, as of `gioconda.photo.capture_photo`."""
+        from gioconda.photo import capture_photo
+
+        return capture_photo(Path(path), tracker=tracker)
 
     @staticmethod
     def load(path: str | Path) -> Performance:

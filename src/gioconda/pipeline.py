@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.editing import eased_into
 from gioconda.errors import UsageError
 from gioconda.media.ahead import ahead
-from gioconda.media.clip import ClipWriter, Sound
-from gioconda.performance import Performance
+from gioconda.media.clip import ClipWriter, Sound, is_still_output
+from gioconda.performance import Motion, Performance
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import composite, make_renderer
@@ -62,15 +63,20 @@ class Animation:
 
     def __iter__(self) -> Iterator[Frame]:
         """Render the frames in order."""
+        return self._rendered(self.performance.resampled(self.fps))
+
+    def _rendered(self, motions: Iterable[Motion]) -> Iterator[Frame]:
         canvas = self.portrait.views[0]
         sitter = Sitter.of(canvas.points, *self.size)
         render = make_renderer(self.renderer, self.portrait.views, self.weights)
-        for motion in self.performance.resampled(self.fps):
+        for motion in motions:
             target = retarget(sitter, motion, self.gains, self.absolute)
             yield Frame(*composite(canvas, render(target)))
 
     def save(self, path: str | Path, *, sound: Path | bool = True, progress: Progress = quiet) -> Path:
         """Write the clip; the format follows the ending (`gioconda.media.clip.OUTPUT_SUFFIXES`).
+
+        With the ending of a still picture (`STILL_SUFFIXES`) only the last frame is rendered and written.
 
         Args:
             path: where to; the file appears under this name only when it is whole.
@@ -81,6 +87,10 @@ class Animation:
         Raises:
             OutputError: unknown ending, or the file cannot be written there.
         """
+        if is_still_output(path):
+            last = self.performance.at(self.performance.times[-1])
+            write_clip(path, self._rendered([last]), self.size, 1, self.fps, None, progress)
+            return Path(path)
         source = self.performance.source if sound is True else (sound or None)
         begins = Sound(source, float(self.performance.times[0])) if source else None
         write_clip(path, self, self.size, len(self), self.fps, begins, progress)
@@ -103,7 +113,7 @@ def animate(
 
     Args:
         portrait: the person or painting to move.
-        performance: the movement.
+        performance: the movement; one of a single frame (a photograph's) is moved into and held a while.
         gains: how much of head, mouth, eyes and brows; None for all of them as they are.
         absolute: turn the head as the driver's is turned to the camera, instead of from its own pose.
         renderer: name of the renderer.
@@ -117,6 +127,8 @@ def animate(
     """
     if fps is not None and not 1 <= fps <= 120:
         raise UsageError(f"fps {fps:g}: use 1 to 120 frames per second")
+    if len(performance) == 1:
+        performance = eased_into(performance)
     # A recording's average rate may be anything; players want an ordinary one.
     rate = fps or min(max(performance.fps, 1.0), 60.0)
     framed = portrait.framed(crop, size)

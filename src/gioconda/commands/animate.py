@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_movement, add_pictures, drawing, read_portrait, report_gaps, verb
+from gioconda.commands.options import (
+    DRIVER,
+    Verbs,
+    add_movement,
+    add_pictures,
+    drawing,
+    read_portrait,
+    report_gaps,
+    verb,
+)
 from gioconda.errors import VideoError
 from gioconda.progress import bar
 
@@ -14,9 +23,11 @@ def add(verbs: Verbs) -> None:
     """Register the command."""
     added = verb(verbs, "animate", _run, "a picture and a driver in, a living portrait out")
     add_pictures(added)
-    added.add_argument("--driver", required=True, help="a video, a .motion file, or the name of a built-in performance")
+    added.add_argument("--driver", required=True, help=DRIVER)
     added.add_argument(
-        "--out", required=True, help="the clip: .mp4 .mov .webm .webp .gif .apng, or a new folder/ of PNGs"
+        "--out",
+        required=True,
+        help="the clip: .mp4 .mov .webm .webp .gif .apng, a new folder/ of PNGs, or the last frame: .png .jpg",
     )
     add_movement(added)
     added.add_argument(
@@ -28,7 +39,7 @@ def add(verbs: Verbs) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.drivers import open_driver
-    from gioconda.media.clip import check_output
+    from gioconda.media.clip import check_output, is_still_output
     from gioconda.pipeline import animate
 
     check_output(options.out)
@@ -44,5 +55,8 @@ def _run(options: argparse.Namespace) -> None:
     )
     animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
     width, height = animation.size
-    print(f"{options.out}: {len(animation)} frames, {width} x {height}, {animation.fps:g} per second")
+    if is_still_output(options.out):
+        print(f"{options.out}: {width} x {height}")
+    else:
+        print(f"{options.out}: {len(animation)} frames, {width} x {height}, {animation.fps:g} per second")
     report_gaps(performance)

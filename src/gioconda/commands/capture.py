@@ -12,17 +12,17 @@ from gioconda.progress import bar
 def add(verbs: Verbs) -> None:
     """Register the command."""
     added = verb(verbs, "capture", _run, "record a performance once, use it many times")
-    added.add_argument("video", type=Path, help="a video of somebody's face")
+    added.add_argument("driver", help="a video or a photograph of somebody's face, or camera:0")
     added.add_argument("--out", type=Path, required=True, help="where to keep it; ends in .motion")
     add_span(added)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from gioconda.capture import capture
+    from gioconda.drivers import record_driver
     from gioconda.motion_file import check_motion_path
 
     check_motion_path(options.out)
-    performance = capture(options.video, start=options.start, end=options.end, progress=bar)
+    performance = record_driver(options.driver, start=options.start, end=options.end, progress=bar)
     performance.save(options.out)
     print(f"{options.out}: {len(performance)} frames, {performance.duration:.2f} s, {options.out.stat().st_size} bytes")
     report_gaps(performance)

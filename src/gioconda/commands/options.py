@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gioconda.portrait import Portrait
     from gioconda.tracking import Box
 
+DRIVER = "a video, a photograph, camera:0, a .motion file, or the name of a built-in performance"
+"""What `drivers.open_driver` takes, for help texts."""
+
 Command = Callable[[argparse.Namespace], None]
 
 

@@ -1,4 +1,4 @@
-"""Clips out: frames, and perhaps the sound of another file, become one file or a folder of pictures."""
+"""Clips out: frames, and perhaps the sound of another file, become one file, a folder of pictures, or a still."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gioconda.media.files import partial_path, spoken_os_error
 from gioconda.media.pictures import write_png
 from gioconda.media.video import open_media, read_packets, sound_origin
 
-__all__ = ["OUTPUT_SUFFIXES", "ClipWriter", "Sound", "check_output"]
+__all__ = ["OUTPUT_SUFFIXES", "STILL_SUFFIXES", "ClipWriter", "Sound", "check_output", "is_still_output"]
 
 Bytes = NDArray[np.uint8]
 Samples = NDArray[np.float32]
@@ -75,7 +75,8 @@ def _check_target(path: str | Path) -> None:
     with suppress(FileNotFoundError, NotADirectoryError):
         target.lstat()  # for what no file can be called
     if not _is_folder(path):
-        _recipe(target)
+        if not is_still_output(path):
+            _recipe(target)
     elif target.name in ("", ".."):
         raise OutputError(f"{target} cannot be written as a whole; give a new folder inside it.")
     elif target.exists() and not target.is_dir():
@@ -94,6 +95,7 @@ class ClipWriter:
 
     The ending of ``path`` chooses the format: one of ``OUTPUT_SUFFIXES``; or, where ``path`` ends in
     a slash or is an empty folder, pictures named 000000.png, 000001.png and so on in that folder.
+    Of a still picture (``STILL_SUFFIXES``) only the last frame is kept.
     MP4, MOV and WebM hold ``sound`` and no transparency; the others transparency and no sound. (The
     WebP encoder collects its compressed frames until the end.) MP4, MOV and WebM need even sides:
     an odd one grows by a pixel that repeats the edge. GIF shows at most 50 frames per second;
@@ -118,7 +120,7 @@ class ClipWriter:
         self.fps = Fraction(fps).limit_denominator(1001)
         self.frame_count = 0
         self._sound = sound
-        self._recipe = None if _is_folder(path) else _recipe(self.path)
+        self._recipe = None if _is_folder(path) or is_still_output(path) else _recipe(self.path)
         if self._recipe and max(width, height) > self._recipe.longest_side:
             raise OutputError(
                 f"{self.path} would be {width} x {height} pixels, and {self.path.suffix} holds at most "
@@ -129,7 +131,9 @@ class ClipWriter:
 
     def __enter__(self) -> Self:
         try:
-            if self._recipe is None:
+            if is_still_output(self.path):
+                self._sink = _Still(self._part)
+            elif self._recipe is None:
                 self._part.mkdir()
                 self._sink = _Folder(self._part)
             else:
@@ -194,6 +198,11 @@ class ClipWriter:
         return OutputError(f"cannot write {self.path}: {reason}")
 
 
+def is_still_output(path: str | Path) -> bool:
+    """Whether a clip written there would be a single picture."""
+    return Path(path).suffix.lower() in STILL_SUFFIXES and not _is_folder(path)
+
+
 def _is_folder(path: str | Path) -> bool:
     return str(path).endswith(("/", os.sep)) or Path(path).is_dir()
 
@@ -225,6 +234,28 @@ class _Folder:
         pass
 
 
+class _Still:
+    """The last frame as a picture."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, index: int, rgb: Bytes, alpha: Bytes | None) -> None:
+        self._last = rgb.copy(), None if alpha is None else alpha.copy()
+
+    def finish(self) -> None:
+        rgb, alpha = self._last
+        if self._path.suffix.lower() == ".png":
+            pixels = rgb if alpha is None else np.dstack((rgb, alpha))
+            Image.fromarray(pixels).save(self._path, "PNG", compress_level=3)
+        else:
+            pixels = rgb if alpha is None else _on_paper(rgb, alpha)
+            Image.fromarray(pixels).save(self._path, "JPEG", quality=95, subsampling=0)
+
+    def release(self) -> None:
+        pass
+
+
 Painter = Callable[[Bytes, Bytes | None], av.VideoFrame]
 """Makes a frame for the encoder out of rgb and alpha."""
 
@@ -251,7 +282,8 @@ def _recipe(path: Path) -> _Recipe:
     if recipe is None:
         ending = f"unknown ending {path.suffix}" if path.suffix else "no ending"
         raise OutputError(
-            f"{path}: {ending}; use {', '.join(OUTPUT_SUFFIXES)}, or end in / for a folder of PNG pictures."
+            f"{path}: {ending}; use {', '.join(OUTPUT_SUFFIXES)}, {' or '.join(STILL_SUFFIXES)} for a still, "
+            "or end in / for a folder of PNG pictures."
         )
     return recipe
 
@@ -670,3 +702,5 @@ _RECIPES = {
 
 OUTPUT_SUFFIXES = tuple(_RECIPES)
 """The endings of the files that a clip can be written to."""
+STILL_SUFFIXES = (".png", ".jpg", ".jpeg")
+"""The endings of the files that its last frame alone can be written to."""

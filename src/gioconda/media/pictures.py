@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from gioconda.errors import MissingExtraError, OutputError, PictureError
 from gioconda.media.files import spoken_os_error, whole_file
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "PICTURE_SUFFIXES", "Picture", "read_picture", "write_png"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "PICTURE_SUFFIXES", "Picture", "is_still", "read_picture", "write_png"]
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 64
@@ -27,6 +27,7 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", "
 # Only plain pixel formats: some of Pillow's other readers start external programs.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
 HEIC_SUFFIXES = (".heic", ".heif")
+_MOVING = ("GIF", "PNG", "WEBP")
 _FORMATS_SPOKEN = "JPEG, PNG, WebP, AVIF, TIFF, HEIC or GIF"
 
 _PILLOW_LIMIT_LOCK = threading.Lock()
@@ -76,6 +77,15 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise PictureError(
             f"{path} is damaged or cut short and cannot be decoded; copy or download it again."
         ) from error
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is a still picture, and not a video, an animation, or nothing that can be read."""
+    try:
+        with _quiet_pillow(), Image.open(path, formats=_formats()) as image:
+            return image.format not in _MOVING or getattr(image, "n_frames", 1) == 1
+    except Exception:  # damaged files make the decoders raise nearly anything
+        return path.suffix.lower() in HEIC_SUFFIXES
 
 
 def write_png(
