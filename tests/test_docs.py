@@ -64,6 +64,9 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     Image.fromarray(group).save(folder / "group.jpg", quality=95)
     shutil.copy(driver, folder / "talk.mp4")
     shutil.copy(motion_file, folder / "talk.motion")
+    for name, kept in (("portraits", "a.jpg"), ("drivers", "talk.motion")):
+        (folder / name).mkdir()
+        shutil.copy(folder / kept, folder / name)
     shutil.copy(FACE_MODEL, folder)
     return folder
 
@@ -89,10 +92,10 @@ def run_python(page: str) -> dict:
 # Snippets
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/library.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/library.md", "docs/many.md"])
 def test_library_snippets_run(page, folder):
     run_python(page)
-    assert (folder / "clip.mp4").stat().st_size > 0
+    assert list(folder.glob("**/*.mp4"))
 
 
 def test_contact_sheets(folder):

@@ -23,9 +23,16 @@ def quiet(stage: str, total: int) -> Iterator[Callable[[], object]]:
 
 
 @contextlib.contextmanager
-def bar(stage: str, total: int) -> Iterator[Callable[[], object]]:
+def bar(stage: str, total: int, unit: str = "frames") -> Iterator[Callable[[], object]]:
     """A bar on standard error with frames per second and time left; nothing where that is not a terminal."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=stage, unit=" frames", disable=None, leave=False, dynamic_ncols=True) as shown:
+    with tqdm(total=total, desc=stage, unit=f" {unit}", disable=None, leave=False, dynamic_ncols=True) as shown:
         yield shown.update
+
+
+def say(line: str) -> None:
+    """A line on standard output, above a bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
