@@ -7,7 +7,10 @@ performance = Performance.from_video("talk.mp4")
 animate(portrait, performance).save("clip.mp4")
 """
 
+__version__ = "0.1.0"  # before the imports, which look at it
+
 from gioconda.errors import GiocondaError
+from gioconda.group import Group
 from gioconda.performance import Motion, Performance
 from gioconda.pipeline import Animation, Frame, Reel, animate
 from gioconda.portrait import Portrait, View
@@ -20,6 +23,7 @@ __all__ = [
     "Frame",
     "Gains",
     "GiocondaError",
+    "Group",
     "Motion",
     "Performance",
     "Portrait",
@@ -27,4 +31,3 @@ __all__ = [
     "View",
     "animate",
 ]
-__version__ = "0.1.0"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from gioconda import __version__
 from gioconda.commands import (
     animate,
+    batch,
     capture,
     dataset,
     demo,
@@ -30,6 +35,7 @@ from gioconda.errors import GiocondaError
 COMMANDS = (
     animate,
     reel,
+    batch,
     capture,
     faces,
     performances,
@@ -46,11 +52,15 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives back the exit code: 0 done, 2 bad input, 130 interrupted, 1 a fault of ours."""
+    """Run one command; gives back the exit code.
+
+    0 done, 2 bad input, 3 some of a batch failed, 130 interrupted, 143 ended by SIGTERM, 1 a fault of ours.
+    """
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        command(options)
+        with _ended_properly():
+            return command(options) or 0
     except GiocondaError as error:
         if options.debug:
             traceback.print_exc()
@@ -72,7 +82,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    return 0
+
+
+@contextmanager
+def _ended_properly() -> Iterator[None]:
+    """Let SIGTERM clear up as Ctrl-C does: what is half-written goes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

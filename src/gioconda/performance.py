@@ -159,9 +159,9 @@ class Performance:
         """Number of frames at an even rate."""
         return max(1, round(self.duration * fps))
 
-    def resampled(self, fps: float) -> Iterator[Motion]:
-        """The motion at an even rate, from the first frame to the last."""
-        for index in range(self.frames_at(fps)):
+    def resampled(self, fps: float, first: int = 0) -> Iterator[Motion]:
+        """The motion at an even rate, from the first frame (or another) to the last."""
+        for index in range(first, self.frames_at(fps)):
             yield self.at(self.times[0] + index / fps)
 
     def trimmed(self, start: float = 0.0, end: float | None = None) -> Performance:

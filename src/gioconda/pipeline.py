@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda import __version__
 from gioconda.editing import eased_into
 from gioconda.errors import UsageError
-from gioconda.media.ahead import ahead
+from gioconda.media.ahead import ahead, depth_for
 from gioconda.media.clip import ClipWriter, Sound, is_still_output
 from gioconda.performance import Motion, Performance
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
-from gioconda.rendering import composite, make_renderer
+from gioconda.rendering import Patch, composite, make_renderer
+from gioconda.resume import Scene, Unfinished, digest
 from gioconda.retarget import Gains, Sitter, retarget
+
+MOST_FPS = 60.0
+"""Frames per second of a clip, unless more are asked for."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,43 @@ class Animation:
 
     def __iter__(self) -> Iterator[Frame]:
         """Render the frames in order."""
-        return self._rendered(self.performance.resampled(self.fps))
+        return self.frames()
 
-    def _rendered(self, motions: Iterable[Motion]) -> Iterator[Frame]:
+    def frames(self, first: int = 0) -> Iterator[Frame]:
+        """The frames from some number on. A frame depends on nothing but its number: they are always the same."""
         canvas = self.portrait.views[0]
-        sitter = Sitter.of(canvas.points, *self.size)
-        render = make_renderer(self.renderer, self.portrait.views, self.weights)
-        for motion in motions:
-            target = retarget(sitter, motion, self.gains, self.absolute)
-            yield Frame(*composite(canvas, render(target)))
+        paint = self.painter()
+        for motion in self.performance.resampled(self.fps, first):
+            yield Frame(*composite(canvas, paint(motion)))
 
-    def save(self, path: str | Path, *, sound: Path | bool = True, progress: Progress = quiet) -> Path:
+    def identity(self) -> dict[str, Any]:
+        """All that decides about the frames, in JSON's types: two animations of one identity look alike."""
+        views = self.portrait.views
+        motion = self.performance.motion
+        return {
+            "version": __version__,
+            "size": list(self.size),
+            "frames": len(self),
+            "fps": self.fps,
+            "portrait": digest(*(part for view in views for part in (view.rgb, view.points, *view.neighbours))),
+            "transparency": digest(*(view.alpha for view in views if view.alpha is not None)),
+            "performance": digest(self.performance.times, *(getattr(motion, f.name) for f in fields(motion))),
+            "gains": vars(self.gains),
+            "absolute": self.absolute,
+            "renderer": self.renderer,
+            "weights": digest(self.weights) if self.weights else None,
+        }
+
+    def painter(self) -> Callable[[Motion], Patch]:
+        """What draws the face region for a movement."""
+        canvas = self.portrait.views[0]
+        sitter = Sitter.of(canvas.points, *self.size, canvas.neighbours)
+        render = make_renderer(self.renderer, self.portrait.views, self.weights)
+        return lambda motion: render(retarget(sitter, motion, self.gains, self.absolute))
+
+    def save(
+        self, path: str | Path, *, sound: Path | bool = True, progress: Progress = quiet, resume: bool = False
+    ) -> Path:
         """Write the clip; the format follows the ending (`gioconda.media.clip.OUTPUT_SUFFIXES`).
 
         With the ending of a still picture (`STILL_SUFFIXES`) only the last frame is rendered and written.
@@ -83,18 +115,19 @@ class Animation:
             sound: True for the driver's own sound, False for none, or a file to take it from, whose
                 beginning is the beginning of the driver (not of the part that `start` left of it).
             progress: told about every frame.
+            resume: keep what is finished when interrupted, and go on from there (`gioconda.resume`).
 
         Raises:
             OutputError: unknown ending, or the file cannot be written there.
+            UsageError: `resume` with a format that is encoded as a whole.
         """
-        if is_still_output(path):
-            last = self.performance.at(self.performance.times[-1])
-            write_clip(path, self._rendered([last]), self.size, 1, self.fps, None, progress)
-            return Path(path)
-        source = self.performance.source if sound is True else (sound or None)
-        begins = Sound(source, float(self.performance.times[0])) if source else None
-        write_clip(path, self, self.size, len(self), self.fps, begins, progress)
-        return Path(path)
+        return save_scene(path, self, sound_of(self.performance, sound), progress, resume)
+
+
+def sound_of(performance: Performance, sound: Path | bool = True) -> Sound | None:
+    """The sound of a clip: the driver's own, none, or that of a file, from where the performance begins."""
+    source = performance.source if sound is True else (sound or None)
+    return Sound(source, float(performance.times[0])) if source else None
 
 
 def animate(
@@ -130,14 +163,25 @@ def animate(
     if len(performance) == 1:
         performance = eased_into(performance)
     # A recording's average rate may be anything; players want an ordinary one.
-    rate = fps or min(max(performance.fps, 1.0), 60.0)
+    rate = fps or min(max(performance.fps, 1.0), MOST_FPS)
     framed = portrait.framed(crop, size)
     return Animation(framed, performance, gains or Gains(), absolute, renderer, weights, rate)
 
 
+def save_scene(path: str | Path, scene: Scene, sound: Sound | None, progress: Progress, resume: bool) -> Path:
+    """Write a clip, in one go or so that it can be resumed; a still picture is its last frame."""
+    if is_still_output(path) and not resume:
+        write_clip(path, scene.frames(len(scene) - 1), scene.size, 1, scene.fps, None, progress)
+    elif resume:
+        Unfinished.of(path, scene).finish(sound, progress)
+    else:
+        write_clip(path, scene.frames(), scene.size, len(scene), scene.fps, sound, progress)
+    return Path(path)
+
+
 def write_clip(
     path: str | Path,
-    frames: Iterator[Frame] | Animation | Reel,
+    frames: Iterable[Frame],
     size: tuple[int, int],
     count: int,
     fps: float,
@@ -150,7 +194,7 @@ def write_clip(
         ClipWriter(path, width, height, fps, sound) as writer,
         progress(f"writing {Path(path).name}", count) as tick,
     ):
-        for frame in ahead(frames):
+        for frame in ahead(frames, depth_for(size)):
             writer.write(frame.rgb, frame.alpha)
             tick()
 
@@ -177,7 +221,7 @@ class Reel:
         if not 64 <= height <= 2160:
             raise UsageError(f"height {height}: use 64 to 2160 pixels")
         fps = max(p.fps for p in performances)
-        options = {"fps": min(fps, 60.0), **options}
+        options = {"fps": min(fps, MOST_FPS), **options}
         animations = tuple(animate(portrait, p, **options) for p in performances)  # type: ignore[arg-type]
         width, tall = animations[0].size
         panel = max(2, round(height * width / tall / 2) * 2), height
@@ -219,8 +263,6 @@ class Reel:
         if sound is not None:
             if not 0 <= sound < len(self.animations):
                 raise UsageError(f"--sound {sound}: the drivers are numbered 0 to {len(self.animations) - 1}")
-            performance = self.animations[sound].performance
-            if performance.source:
-                voice = Sound(performance.source, float(performance.times[0]))
+            voice = sound_of(self.animations[sound].performance)
         write_clip(path, self, self.size, len(self), self.fps, voice, progress)
         return Path(path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.face import Points
 from gioconda.media.pictures import MAX_PIXELS, Picture, read_picture
-from gioconda.tracking import Box, Face, Tracker, default_tracker
+from gioconda.tracking import Box, Face, Search, Tracker, default_tracker
 
 MOST_VIEWS = 32
 CROP = 2.3
@@ -29,11 +29,13 @@ class View:
         rgb: uint8 (height, width, 3).
         points: (478, 3) landmarks in pixels of `rgb`.
         alpha: uint8 (height, width), or None where the picture is opaque.
+        neighbours: landmarks of other faces in the picture, which keep still when this one moves.
     """
 
     rgb: NDArray[np.uint8]
     points: Points
     alpha: NDArray[np.uint8] | None = None
+    neighbours: tuple[Points, ...] = ()
 
     @property
     def box(self) -> Box:
@@ -50,10 +52,12 @@ class View:
         left = int(np.clip(x - side / 2, 0, width - side))
         top = int(np.clip(y - side / 2, 0, height - side))
         part = np.s_[top : top + side, left : left + side]
+        corner = np.array([left, top, 0], self.points.dtype)
         return View(
             np.ascontiguousarray(self.rgb[part]),
-            self.points - np.array([left, top, 0], self.points.dtype),
+            self.points - corner,
             None if self.alpha is None else np.ascontiguousarray(self.alpha[part]),
+            tuple(points - corner for points in self.neighbours),
         )
 
     def resized(self, longest: int) -> View:
@@ -67,7 +71,12 @@ class View:
         def scaled(image: NDArray[np.uint8]) -> NDArray[Any]:
             return cv2.resize(image, size, interpolation=method)
 
-        return View(scaled(self.rgb), self.points * scale, None if self.alpha is None else scaled(self.alpha))
+        return View(
+            scaled(self.rgb),
+            self.points * scale,
+            None if self.alpha is None else scaled(self.alpha),
+            tuple(points * scale for points in self.neighbours),
+        )
 
 
 @dataclass(frozen=True)
@@ -111,10 +120,31 @@ class Portrait:
         views = []
         for index, path in enumerate(map(Path, paths)):
             picture = read_picture(path, max_pixels)
-            first = index == 0
-            points = find_face(picture, path, tracker, face if first else 0, box if first else None).points
-            views.append(View(picture.rgb, points, picture.alpha))
+            if index == 0:
+                (view,) = _views(picture, path, tracker, [face], box)
+            else:
+                view = View(picture.rgb, find_face(picture, path, tracker).points, picture.alpha)
+            views.append(view)
         return Portrait(tuple(views))
+
+    @staticmethod
+    def from_group(
+        path: str | Path, faces: Sequence[int], *, max_pixels: int = MAX_PIXELS, tracker: Tracker | None = None
+    ) -> tuple[Portrait, ...]:
+        """Several people of one picture, a portrait each; they share the picture's pixels.
+
+        Args:
+            path: the picture.
+            faces: which of its faces, 0 being the largest.
+            max_pixels, tracker: as for `from_pictures`.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            NoFaceError: no face in it, or no face of one of the numbers.
+        """
+        picture = read_picture(path, max_pixels)
+        views = _views(picture, Path(path), tracker or default_tracker(), faces)
+        return tuple(Portrait((view,)) for view in views)
 
     def framed(self, crop: bool = False, size: int | None = None) -> Portrait:
         """With the canvas cropped to the head and resized to a longest side in pixels, if wanted.
@@ -138,6 +168,31 @@ def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box
     Raises:
         NoFaceError, UsageError: as `Portrait.from_pictures`.
     """
+    return _numbered(_search(picture, path, tracker, box), path, face)
+
+
+def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int], box: Box | None = None) -> list[View]:
+    """A view for each of some faces of a picture, which know of each other and of all the others in it."""
+    found = _search(picture, path, tracker, box)
+    chosen = [_numbered(found, path, number) for number in faces]
+    return [View(picture.rgb, face.points, picture.alpha, _neighbours(face, found.faces)) for face in chosen]
+
+
+def _neighbours(face: Face, faces: Sequence[Face]) -> tuple[Points, ...]:
+    """Landmarks of the other faces, but for what was found inside this one or around it: a face seen twice."""
+
+    def apart(other: Face) -> bool:
+        return not (_holds(face.box, other.box.centre) or _holds(other.box, face.box.centre))
+
+    return tuple(other.points for other in faces if other is not face and apart(other))
+
+
+def _holds(box: Box, point: tuple[float, float]) -> bool:
+    return 0 <= point[0] - box.x < box.width and 0 <= point[1] - box.y < box.height
+
+
+def _search(picture: Picture, path: Path, tracker: Tracker, box: Box | None) -> Search:
+    """All faces of a picture, at least one, or that inside a box."""
     height, width = picture.rgb.shape[:2]
     if box is not None:
         if min(box.width, box.height) < 8 or not (0 <= box.centre[0] < width and 0 <= box.centre[1] < height):
@@ -156,6 +211,10 @@ def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box
         raise NoFaceError(
             f"{path}: no face found (tried {'; '.join(search.tried)}); give its place with --box x,y,width,height"
         )
+    return search
+
+
+def _numbered(search: Search, path: Path, face: int) -> Face:
     if face >= len(search.faces) or face < 0:
         count = len(search.faces)
         have = "one face was found, number 0" if count == 1 else f"{count} faces were found, 0 to {count - 1}"

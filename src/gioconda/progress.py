@@ -23,9 +23,18 @@ def quiet(stage: str, total: int) -> Iterator[Callable[[], object]]:
 
 
 @contextlib.contextmanager
-def bar(stage: str, total: int) -> Iterator[Callable[[], object]]:
+def bar(stage: str, total: int, unit: str = "") -> Iterator[Callable[[], object]]:
     """A bar on standard error with speed and time left; nothing where that is not a terminal."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=stage, unit="", disable=None, leave=False, dynamic_ncols=True) as shown:
+    with tqdm(
+        total=total, desc=stage, unit=unit and f" {unit}", disable=None, leave=False, dynamic_ncols=True
+    ) as shown:
         yield shown.update
+
+
+def say(line: str) -> None:
+    """A line on standard output, above a bar where there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(line)

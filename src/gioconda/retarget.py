@@ -7,6 +7,7 @@ driver's landmarks as they were, so a driver with another face changed the portr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,7 +82,7 @@ class Sitter:
 
     `pose` takes `shape`, (478, 3) in eye distances, to the picture's pixels; `scale` is per-landmark
     reach of movements against the canonical face (`expression.proportions`); `room`, 0.4 to 1, is how
-    freely the head may tilt and move before the picture's edge is in the way.
+    freely the head may tilt and move before the picture's edge or a neighbour is in the way.
     """
 
     pose: Similarity
@@ -91,15 +92,24 @@ class Sitter:
     room: float
 
     @staticmethod
-    def of(points: Points, width: int, height: int) -> Sitter:
-        """From tracked landmarks, (478, 3) in pixels, in a picture of some size."""
+    def of(points: Points, width: int, height: int, neighbours: Sequence[Points] = ()) -> Sitter:
+        """From tracked landmarks, (478, 3) in pixels, in a picture of some size with some other faces."""
         exact = points.astype(np.float64)
         pose = head_pose(face_model().shape, exact)
         shape = pose.undo(exact)
         left, top, across, _ = bounds(points)
-        space = min(left, top, width - left - across) / float(eye_distance(exact))
+        # What lies between neighbours is for both to move in, and for the hair of both.
+        space = min(left, top, width - left - across, *(_gap(points, other) / 4 for other in neighbours))
+        space /= float(eye_distance(exact))
         room = float(np.clip(space / ROOM, LEAST_ROOM, 1.0))
         return Sitter(pose, angles(pose.rotation), shape, proportions(shape), room)
+
+
+def _gap(one: Points, other: Points) -> float:
+    """Pixels between the boxes of two faces."""
+    left, top, across, down = bounds(one)
+    x, y, width, height = bounds(other)
+    return max(x - left - across, left - x - width, y - top - down, top - y - height, 0.0)
 
 
 def retarget(sitter: Sitter, motion: Motion, gains: Gains, absolute: bool = False) -> Points:

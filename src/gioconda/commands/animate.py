@@ -3,60 +3,172 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gioconda.commands.options import (
     DRIVER,
     Verbs,
     add_movement,
     add_pictures,
+    add_size,
     drawing,
     read_portrait,
     report_gaps,
     verb,
 )
-from gioconda.errors import VideoError
+from gioconda.errors import UsageError, VideoError
 from gioconda.progress import bar
+
+if TYPE_CHECKING:
+    from gioconda.group import Group
+    from gioconda.media.clip import Sound
+    from gioconda.performance import Performance
+    from gioconda.pipeline import Animation
+
+Person = tuple[int, str | None]
+"""A face's number, and the driver given for it."""
 
 
 def add(verbs: Verbs) -> None:
     """Register the command."""
     added = verb(verbs, "animate", _run, "a picture and a driver in, a living portrait out")
     add_pictures(added)
-    added.add_argument("--driver", required=True, help=DRIVER)
+    added.add_argument(
+        "--face",
+        type=_person,
+        action="append",
+        default=[],
+        metavar="N[=DRIVER]",
+        help="which face of the first picture; 0, the largest, by default. Several people: N=DRIVER for each",
+    )
+    added.add_argument("--driver", help=DRIVER)
     added.add_argument(
         "--out",
         required=True,
         help="the clip: .mp4 .mov .webm .webp .gif .apng, a new folder/ of PNGs, or the last frame: .png .jpg",
     )
     add_movement(added)
-    added.add_argument(
-        "--size", type=int, metavar="PIXELS", help="longer side of the clip (default: the picture's own)"
-    )
+    add_size(added)
     added.add_argument("--sound", type=Path, metavar="FILE", help="take the sound from this file, not from the driver")
+    added.add_argument(
+        "--voice",
+        type=int,
+        metavar="N",
+        help="several people: hear the driver of face N (default: the first that has sound)",
+    )
     added.add_argument("--mute", action="store_true", help="no sound")
+    added.add_argument(
+        "--resume", action="store_true", help="keep what is finished when interrupted; the same command goes on"
+    )
 
 
 def _run(options: argparse.Namespace) -> None:
-    from gioconda.drivers import open_driver
+    from gioconda.group import Group
     from gioconda.media.clip import check_output, is_still_output
-    from gioconda.pipeline import animate
+    from gioconda.pipeline import animate, save_scene, sound_of
+    from gioconda.portrait import Portrait
+    from gioconda.resume import check_resumable
 
-    check_output(options.out)
+    people = _people(options)
+    if options.resume:
+        check_resumable(options.out)
+    else:
+        check_output(options.out)
     if options.sound and not options.sound.is_file():
         raise VideoError(f"{options.sound}: no such file to take the sound from")
-    portrait = read_portrait(options)
-    performance = open_driver(options.driver, start=options.start, end=options.end, progress=bar)
-    animation = animate(
-        portrait,
-        performance,
-        size=options.size,
-        **drawing(options),
-    )
-    animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
-    width, height = animation.size
+    scene: Animation | Group
+    if options.driver is None:
+        portraits = Portrait.from_group(options.pictures[0], list(people), max_pixels=options.max_pixels)
+        performances = _performances(options, people.values())
+        movements = [performances[driver] for driver in people.values()]
+        scene = Group.of(portraits, movements, size=options.size, **drawing(options))
+        voice = None if options.voice is None else list(people).index(options.voice)
+        sound = scene.sound(options.sound or not options.mute, voice)
+    else:
+        portrait = read_portrait(options, *people)
+        performances = _performances(options, people.values())
+        scene = animate(portrait, performances[options.driver], size=options.size, **drawing(options))
+        sound = sound_of(scene.performance, options.sound or not options.mute)
+    if options.resume:
+        _resume(options.out, scene, sound)
+    else:
+        save_scene(options.out, scene, sound, bar, resume=False)
+    width, height = scene.size
     if is_still_output(options.out):
         print(f"{options.out}: {width} x {height}")
     else:
-        print(f"{options.out}: {len(animation)} frames, {width} x {height}, {animation.fps:g} per second")
-    report_gaps(performance)
+        print(f"{options.out}: {len(scene)} frames, {width} x {height}, {scene.fps:g} per second")
+    for driver, performance in performances.items():
+        report_gaps(performance, driver if len(performances) > 1 else "the driver")
+
+
+def _person(text: str) -> Person:
+    """`N` or `N=DRIVER`."""
+    number, equals, driver = text.partition("=")
+    try:
+        if bool(equals) != bool(driver):
+            raise ValueError
+        return int(number), driver or None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a face, or NUMBER=DRIVER") from None
+
+
+def _people(options: argparse.Namespace) -> dict[int, str]:
+    """The drivers, by the numbers of the faces they move.
+
+    Raises:
+        UsageError: options that contradict each other.
+    """
+    faces = dict(options.face)
+    bare = [number for number, driver in options.face if driver is None]
+    if len(faces) < len(options.face):
+        raise UsageError("--face names the same face twice; a face has one driver")
+    if bare and (len(faces) > 1 or options.driver is None):
+        raise UsageError("either one --face N with --driver, or --face N=DRIVER for everybody who is to move")
+    if not faces:
+        if options.driver is None:
+            raise UsageError("--driver is missing: a video, a .motion file, or one of 'gioconda performances'")
+        faces = {0: None}
+    elif not bare and options.driver is not None:
+        raise UsageError("--driver and --face N=DRIVER both say who drives; leave one of them out")
+    if options.driver is None:
+        if len(options.pictures) > 1 or options.box:
+            raise UsageError("--face N=DRIVER takes one picture, and no --box: its faces are found by number")
+        if options.voice is not None and options.voice not in faces:
+            raise UsageError(f"--voice {options.voice}: that face has no driver")
+    elif options.voice is not None:
+        raise UsageError("--voice chooses among several drivers; give them with --face N=DRIVER")
+    if options.voice is not None and (options.sound or options.mute):
+        raise UsageError("--voice, --sound and --mute exclude each other")
+    return {number: driver or options.driver for number, driver in faces.items()}
+
+
+def _performances(options: argparse.Namespace, drivers: Iterable[str]) -> dict[str, Performance]:
+    """Each driver's performance; who drives several people is tracked once."""
+    from gioconda.drivers import open_driver
+    from gioconda.resume import resume_folder
+    from gioconda.tracked import kept_performance
+
+    opened = partial(kept_performance, resume_folder(options.out)) if options.resume else open_driver
+    return {
+        driver: opened(driver, start=options.start, end=options.end, progress=bar) for driver in dict.fromkeys(drivers)
+    }
+
+
+def _resume(out: str, scene: Animation | Group, sound: Sound | None) -> None:
+    from gioconda.resume import Unfinished
+
+    unfinished = Unfinished.of(out, scene)
+    if unfinished.changed:
+        print(f"what was unfinished was made with another {', '.join(unfinished.changed)}: begun anew")
+    elif unfinished.made:
+        print(f"going on after frame {unfinished.done} of {len(scene)}")
+    try:
+        unfinished.finish(sound, bar)
+    except KeyboardInterrupt:
+        print(f"gioconda: what is finished of {out} is kept; the same command goes on", file=sys.stderr)
+        raise

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 DRIVER = "a video, a photograph, camera:0, a .motion file, or the name of a built-in performance"
 """What `drivers.open_driver` takes, for help texts."""
 
-Command = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], int | None]
+"""Does what the options say; gives back an exit code other than 0, if any."""
 
 
 class Verbs(Protocol):
@@ -38,7 +39,7 @@ def verb(verbs: Verbs, name: str, command: Command, text: str) -> argparse.Argum
 
 
 def add_pictures(verb: argparse.ArgumentParser) -> None:
-    """The portrait: pictures, and which face of the first."""
+    """The portrait: pictures. Which face of the first, `--face`, is each command's own."""
     verb.add_argument(
         "pictures",
         nargs="+",
@@ -46,24 +47,17 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
         metavar="PICTURE",
         help="1 to 32 pictures of one person, of which the first moves; or an .avatar",
     )
-    verb.add_argument(
-        "--face",
-        type=int,
-        default=0,
-        metavar="N",
-        help="which face of the first picture; 0, the largest, by default",
-    )
     verb.add_argument("--box", type=box, metavar="X,Y,W,H", help="where the face is, in pixels, when it is not found")
     add_max_pixels(verb)
 
 
-def read_portrait(options: argparse.Namespace) -> Portrait:
+def read_portrait(options: argparse.Namespace, face: int) -> Portrait:
     """What `add_pictures` asked for."""
     from gioconda.portrait import Portrait
 
     if avatar := _avatar(options):
         return avatar.portrait
-    return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
+    return Portrait.from_pictures(options.pictures, face=face, box=options.box, max_pixels=options.max_pixels)
 
 
 def _avatar(options: argparse.Namespace) -> Avatar | None:
@@ -118,6 +112,11 @@ def add_movement(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
 
 
+def add_size(verb: argparse.ArgumentParser) -> None:
+    """How large the clip is."""
+    verb.add_argument("--size", type=int, metavar="PIXELS", help="longer side of the clip (default: the picture's own)")
+
+
 def drawing(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_movement` asked for, as `animate` takes it."""
     from gioconda.retarget import Gains
@@ -134,13 +133,13 @@ def drawing(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def report_gaps(performance: Performance) -> None:
+def report_gaps(performance: Performance, driver: str = "the driver") -> None:
     """Say where the driver was lost or cut."""
     lost = int((~performance.seen).sum())
     if lost:
-        print(f"the driver's face was not seen in {lost} of {len(performance)} frames: held and eased there")
+        print(f"{driver}'s face was not seen in {lost} of {len(performance)} frames: held and eased there")
     if performance.cuts:
-        print(f"the driver has {performance.cuts} cuts: eased over")
+        print(f"{driver} has {performance.cuts} cuts: eased over")
 
 
 def box(text: str) -> Box:

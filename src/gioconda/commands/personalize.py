@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace) -> None:
     except ImportError as error:
         raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
     avatar = personalize(
-        read_portrait(options), options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar
+        read_portrait(options, 0), options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar
     )
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

@@ -14,6 +14,9 @@ def add(verbs: Verbs) -> None:
     added = verb(verbs, "reel", _run, "the picture beside its living portraits, one per driver")
     add_pictures(added)
     added.add_argument(
+        "--face", type=int, default=0, metavar="N", help="which face of the first picture; 0, the largest, by default"
+    )
+    added.add_argument(
         "--drivers", nargs="+", required=True, metavar="DRIVER", help="as --driver of animate, one or more"
     )
     added.add_argument("--out", required=True, help="the clip, as for animate")
@@ -32,7 +35,7 @@ def _run(options: argparse.Namespace) -> None:
     check_output(options.out)
     if options.sound is not None and not 0 <= options.sound < len(options.drivers):
         raise UsageError(f"--sound {options.sound}: the drivers are numbered 0 to {len(options.drivers) - 1}")
-    portrait = read_portrait(options)
+    portrait = read_portrait(options, options.face)
     performances = [
         open_driver(driver, start=options.start, end=options.end, progress=bar) for driver in options.drivers
     ]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 _END = object()
+FRAMES, FRAME_BYTES = 4, 256_000_000
+"""Most frames of a clip that are made before they are asked for, and the memory that they may take."""
 
 
-def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+def depth_for(size: tuple[int, int]) -> int:
+    """How many frames of a width and height in pixels to make ahead, at least one."""
+    return max(1, min(FRAMES, FRAME_BYTES // (3 * size[0] * size[1])))
+
+
+def ahead(items: Iterable[T], depth: int = FRAMES) -> Generator[T, None, None]:
     """The same items in the same order, up to `depth` of them made before they are asked for.
 
     An error in the source is raised where the items are consumed; when the consumer stops early,

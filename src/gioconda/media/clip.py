@@ -36,7 +36,7 @@ from gioconda.media.files import partial_path, spoken_os_error
 from gioconda.media.pictures import write_png
 from gioconda.media.video import open_media, read_packets, sound_origin
 
-__all__ = ["OUTPUT_SUFFIXES", "STILL_SUFFIXES", "ClipWriter", "Sound", "check_output", "is_still_output"]
+__all__ = ["OUTPUT_SUFFIXES", "STILL_SUFFIXES", "ClipWriter", "Sound", "check_output", "is_folder", "is_still_output"]
 
 Bytes = NDArray[np.uint8]
 Samples = NDArray[np.float32]
@@ -45,6 +45,7 @@ _SOUND_RATE = 48_000  # samples per second
 _SOUND_SLACK = _SOUND_RATE // 50  # disorder of time stamps that is not worth a click
 _COPY_SLACK = 0.04  # seconds of missing beginning up to which sound packets are copied
 _SEEK_FROM = 5.0  # seconds into the file from which seeking beats reading
+_VAST = 16_000_000  # pixels of a frame from which an encoder's memory is kept small
 _PAPER = 255  # what shows through where a format has no transparency
 
 
@@ -74,7 +75,7 @@ def _check_target(path: str | Path) -> None:
     target = Path(path)
     with suppress(FileNotFoundError, NotADirectoryError):
         target.lstat()  # for what no file can be called
-    if not _is_folder(path):
+    if not is_folder(path):
         if not is_still_output(path):
             _recipe(target)
     elif target.name in ("", ".."):
@@ -120,7 +121,7 @@ class ClipWriter:
         self.fps = Fraction(fps).limit_denominator(1001)
         self.frame_count = 0
         self._sound = sound
-        self._recipe = None if _is_folder(path) or is_still_output(path) else _recipe(self.path)
+        self._recipe = None if is_folder(path) or is_still_output(path) else _recipe(self.path)
         if self._recipe and max(width, height) > self._recipe.longest_side:
             raise OutputError(
                 f"{self.path} would be {width} x {height} pixels, and {self.path.suffix} holds at most "
@@ -163,6 +164,18 @@ class ClipWriter:
             raise self._failure(error) from error
         self.frame_count += 1
 
+    def append(self, clip: Path) -> None:
+        """Append a silent MP4, MOV or WebM clip that this class wrote, without encoding it anew.
+
+        It must have the same format, size and rate, and all of the frames must come from such clips.
+        """
+        if not isinstance(self._sink, _Film):
+            raise ValueError("only encoded video can be appended")
+        try:
+            self.frame_count += self._sink.append(self.frame_count, clip)
+        except (OSError, av.FFmpegError) as error:
+            raise self._failure(error) from error
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -200,10 +213,11 @@ class ClipWriter:
 
 def is_still_output(path: str | Path) -> bool:
     """Whether a clip written there would be a single picture."""
-    return Path(path).suffix.lower() in STILL_SUFFIXES and not _is_folder(path)
+    return Path(path).suffix.lower() in STILL_SUFFIXES and not is_folder(path)
 
 
-def _is_folder(path: str | Path) -> bool:
+def is_folder(path: str | Path) -> bool:
+    """Whether a clip of this name would be a folder of numbered PNG pictures."""
     return str(path).endswith(("/", os.sep)) or Path(path).is_dir()
 
 
@@ -262,12 +276,17 @@ Painter = Callable[[Bytes, Bytes | None], av.VideoFrame]
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How one kind of file is made. ``clock``: the encoder's ticks per second, if not the frame rate."""
+    """How one kind of file is made.
+
+    ``vast_options``: the codec's for frames above ``_VAST`` pixels, besides the others. ``clock``: the encoder's ticks
+    per second, if not the frame rate.
+    """
 
     muxer: str
     codec: str
     painter: Callable[[], Painter]
     codec_options: dict[str, str] = field(default_factory=dict)
+    vast_options: dict[str, str] = field(default_factory=dict)
     muxer_options: dict[str, str] = field(default_factory=dict)
     sound_codec: Literal["aac", "libopus"] | None = None
     copied_codecs: tuple[str, ...] = ()
@@ -298,6 +317,7 @@ class _Film:
         self._next_tick = 0
         self._paint = recipe.painter()
         self._stream: VideoStream | None = None
+        self._encoded = True
         self._feed = None if sound is None else _sound_feed(sound, recipe)
         self._output = av.open(
             f"file:{path.absolute()}", "w", format=recipe.muxer, container_options=recipe.muxer_options
@@ -311,16 +331,38 @@ class _Film:
             frame.pts = tick
             frame.time_base = 1 / self._ticks
             if self._stream is None:
-                self._stream = self._open_stream(frame)
-                if self._feed is not None:
-                    self._feed.attach(self._output)
+                self._stream = self._begun(self._open_stream(frame))
             self._output.mux(self._stream.encode(frame))
         if self._feed is not None:
             self._feed.advance(float((index + 1) / self._fps))
 
+    def append(self, index: int, clip: Path) -> int:
+        """Copy the packets of a clip to the place of frame ``index``; gives back how many frames that were."""
+        count = 0
+        with av.open(f"file:{clip.absolute()}") as source:
+            stream = source.streams.video[0]
+            if self._stream is None:
+                self._stream = self._begun(self._output.add_stream_from_template(stream))
+                self._encoded = False
+            for packet in source.demux(stream):
+                if packet.pts is None or packet.dts is None:  # the empty packet at the end
+                    continue
+                # Counted in frames: some formats round times, and rounded times must not add up.
+                packet.pts, packet.dts = (
+                    round((index + round(ticks * packet.time_base * self._fps)) / self._fps / packet.time_base)
+                    for ticks in (packet.pts, packet.dts)
+                )
+                packet.stream = self._stream
+                self._output.mux(packet)
+                count += 1
+                if self._feed is not None:
+                    self._feed.advance(float((index + count) / self._fps))
+        return count
+
     def finish(self) -> None:
         assert self._stream is not None
-        self._output.mux(self._stream.encode())
+        if self._encoded:
+            self._output.mux(self._stream.encode())
         if self._feed is not None:
             self._feed.finish()
         self._output.close()
@@ -331,6 +373,11 @@ class _Film:
         with suppress(OSError, av.FFmpegError):  # an unfinished file need not be whole
             self._output.close()
 
+    def _begun(self, stream: VideoStream) -> VideoStream:
+        if self._feed is not None:
+            self._feed.attach(self._output)
+        return stream
+
     def _open_stream(self, frame: av.VideoFrame) -> VideoStream:
         """The first frame decides on size and pixel format."""
         stream = cast(VideoStream, self._output.add_stream(self._recipe.codec, rate=self._fps))
@@ -338,7 +385,8 @@ class _Film:
         stream.height = frame.height
         stream.pix_fmt = frame.format.name
         stream.codec_context.time_base = 1 / self._ticks
-        stream.codec_context.options = dict(self._recipe.codec_options)
+        vast = frame.width * frame.height > _VAST
+        stream.codec_context.options = self._recipe.codec_options | (self._recipe.vast_options if vast else {})
         if self._recipe.video_colours:
             stream.codec_context.colorspace = int(Colorspace.ITU709)
             stream.codec_context.color_range = int(ColorRange.MPEG)
@@ -656,6 +704,7 @@ def _resampled(frames: Iterable[av.AudioFrame], layout: str) -> Iterator[tuple[f
 # The formats
 
 _H264 = {"crf": "17", "preset": "veryfast"}
+_H264_VAST = {"tune": "zerolatency"}  # the encoder looks no frames ahead: at 100 megapixels they take 5 GB
 _VP9 = {
     **{"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "tile-columns": "1"},
     **{"lag-in-frames": "0", "crf": "20", "b": "0"},
@@ -667,6 +716,7 @@ _RECIPES = {
         "libx264",
         _video_painter,
         _H264,
+        _H264_VAST,
         {"movflags": "+faststart"},
         "aac",
         ("aac",),
@@ -677,24 +727,28 @@ _RECIPES = {
         "libx264",
         _video_painter,
         _H264,
+        _H264_VAST,
         {"movflags": "+faststart"},
         "aac",
         ("aac",),
         video_colours=True,
     ),
     ".webm": _Recipe(
-        "webm", "libvpx-vp9", _video_painter, _VP9, {}, "libopus", ("opus", "libopus"), video_colours=True
+        "webm", "libvpx-vp9", _video_painter, _VP9, {}, {}, "libopus", ("opus", "libopus"), video_colours=True
     ),
-    ".webp": _Recipe("webp", "libwebp_anim", _bgra_painter, {"quality": "85", "compression_level": "1"}, {"loop": "0"}),
+    ".webp": _Recipe(
+        "webp", "libwebp_anim", _bgra_painter, {"quality": "85", "compression_level": "1"}, {}, {"loop": "0"}
+    ),
     # GIF counts in hundredths of a second, and browsers slow frames of less than two down to ten
     ".gif": _Recipe(
-        "gif", "gif", _palette_painter, {}, {"loop": "0"}, clock=100, shortest_frame=2, longest_side=65_535
+        "gif", "gif", _palette_painter, {}, {}, {"loop": "0"}, clock=100, shortest_frame=2, longest_side=65_535
     ),
     ".apng": _Recipe(
         "apng",
         "apng",
         _rgb_painter,
         {"pred": "up", "compression_level": "1"},
+        {},
         {"plays": "0"},
         longest_side=65_535,
     ),

@@ -30,6 +30,9 @@ HEIC_SUFFIXES = (".heic", ".heif")
 _MOVING = ("GIF", "PNG", "WEBP")
 _FORMATS_SPOKEN = "JPEG, PNG, WebP, AVIF, TIFF, HEIC or GIF"
 
+_STRIP_PIXELS = 4_000_000
+"""Pixels that are converted at once: a picture of 100 megapixels is never in memory more than twice."""
+
 _PILLOW_LIMIT_LOCK = threading.Lock()
 
 
@@ -159,33 +162,44 @@ def _quiet_pillow() -> Iterator[None]:
 
 
 def _to_picture(image: Image.Image) -> Picture:
+    """Strip by strip: beside the decoded picture, only the result is ever whole in memory."""
     profile = image.info.get("icc_profile")
-    image = _to_eight_bits(ImageOps.exif_transpose(image))
-    alpha: NDArray[np.uint8] | None = None
-    if image.has_transparency_data:
-        image = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
-        alpha = np.array(image.getchannel("A"))
-        image = image.convert(image.mode[:-1])
-    elif image.mode in ("P", "1", "PA"):
-        image = image.convert("RGB")
-    return Picture(
-        rgb=np.array(_to_srgb(image, profile)),
-        alpha=None if alpha is None or alpha.min() == 255 else alpha,
-    )
+    ImageOps.exif_transpose(image, in_place=True)
+    white = _white(image)
+    width, height = image.size
+    rgb = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if image.has_transparency_data else None
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = _to_eight_bits(image.crop((0, top, width, bottom)), white)
+        if alpha is not None:
+            strip = strip.convert("LA" if strip.mode in ("LA", "La") else "RGBA")
+            alpha[top:bottom] = np.asarray(strip.getchannel("A"))
+            strip = strip.convert(strip.mode[:-1])
+        elif strip.mode in ("P", "1", "PA"):
+            strip = strip.convert("RGB")
+        rgb[top:bottom] = np.asarray(_to_srgb(strip, profile))
+    return Picture(rgb, None if alpha is None or alpha.min() == 255 else alpha)
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scale wider samples to 8 bits; Pillow's own conversion clips them instead."""
+def _white(image: Image.Image) -> float | None:
+    """The sample that is white in a mode of more than 8 bits, which does not say; None in the others."""
     if not image.mode.startswith(("I", "F")):
+        return None
+    if image.mode.startswith("I;16"):
+        return 65535.0
+    # Take the smallest customary white that fits.
+    highest = float(np.nan_to_num(np.asarray(image)).max())
+    customary = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+    return next((value for value in customary if highest <= value), highest)
+
+
+def _to_eight_bits(image: Image.Image, white: float | None) -> Image.Image:
+    """Scale wider samples to 8 bits; Pillow's own conversion clips them instead."""
+    if white is None:
         return image
     samples = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    # The wider modes do not say what white is: take the smallest customary white that fits.
-    highest = float(samples.max())
-    if image.mode.startswith("I;16"):
-        white = 65535.0
-    else:
-        customary = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
-        white = next((value for value in customary if highest <= value), highest)
     return Image.fromarray(np.clip(samples * (255.0 / white) + 0.5, 0.0, 255.0).astype(np.uint8))
 
 

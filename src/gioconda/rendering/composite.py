@@ -1,6 +1,8 @@
-"""The face region back into the full picture."""
+"""The face region, or those of several people, back into the full picture."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +11,19 @@ from gioconda.portrait import View
 from gioconda.rendering.renderer import Patch
 
 
-def composite(canvas: View, patch: Patch) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def composite(canvas: View, *patches: Patch) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """The whole picture, uint8 (height, width, 3), and its alpha where the canvas has one."""
-    height, width = patch.rgb.shape[:2]
-    part = np.s_[patch.top : patch.top + height, patch.left : patch.left + width]
     rgb = canvas.rgb.copy()
-    if patch.mask is None:
-        rgb[part] = patch.rgb
-    else:
-        share = patch.mask[..., None]
-        rgb[part] = np.rint(canvas.rgb[part] * (1 - share) + patch.rgb * share)
-    if canvas.alpha is None or patch.alpha is None:
-        return rgb, canvas.alpha
-    alpha = canvas.alpha.copy()
-    alpha[part] = patch.alpha
+    alpha = None if canvas.alpha is None else canvas.alpha.copy()
+    for patch in patches:
+        height, width = patch.rgb.shape[:2]
+        part = np.s_[patch.top : patch.top + height, patch.left : patch.left + width]
+        _lay(rgb[part], patch.rgb, None if patch.mask is None else patch.mask[..., None])
+        if alpha is not None and patch.alpha is not None:
+            _lay(alpha[part], patch.alpha, patch.mask)
     return rgb, alpha
+
+
+def _lay(part: NDArray[np.uint8], pixels: NDArray[np.uint8], share: NDArray[Any] | None) -> None:
+    """Pixels over a part of a picture, in place."""
+    part[:] = pixels if share is None else np.rint(part * (1 - share) + pixels * share)

@@ -3,11 +3,13 @@
 Inside the face the triangles of the mesh move as they must, drawn far to near so that a nose covers
 the cheek behind it. Outside, the movement of the face's outline goes on by mean-value coordinates
 (a turned or tilted outline carries the hair along as a rigid body would) and fades with the
-distance to nothing at the edge.
+distance to nothing at the edge. Where there are neighbours, each place belongs to the head that is
+nearest, and no other moves it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +37,11 @@ GIVING = 0.85
 """Share of the way from the region's edge to the face over which movement grows from nothing to all."""
 FADED = {"top": 3.0, "side": 2.9, "bottom": 2.6}
 """Where nothing moves any more, likewise."""
+GIVE_WAY = 0.8
+"""How much farther, in head sizes, a neighbour's head must be than this one for the movement to be all there, at least.
+So wide that what lies between two heads is stretched rather than folded when they move (`retarget.Sitter`)."""
+TERRITORY_PIXELS = 512
+"""Longest side at which that is computed."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +55,10 @@ class Fading:
     @staticmethod
     def around(points: Points, width: int, height: int) -> Fading:
         """For a face at rest in a region of the picture, landmarks in that region's pixels."""
-        columns, rows = ((np.arange(GRID) + 0.5) * size / GRID - 0.5 for size in (width, height))
-        x, y = np.meshgrid(columns, rows)
+        x, y = _cells(GRID, GRID, width, height)
         outline = points[list(OVAL), :2]
         low, high = outline.min(axis=0), outline.max(axis=0)
-        middle, half = (low + high) / 2, (high - low) / 2
-        across, down = (x - middle[0]) / half[0], (y - middle[1]) / half[1]
-        radius = np.hypot(across, down)
-        vertical = np.abs(down) / np.maximum(radius, 1e-6)
-        ends = np.where(down < 0, "top", "bottom")
-        inner, outer = (
-            kept["side"] + vertical**2 * (np.where(ends == "top", kept["top"], kept["bottom"]) - kept["side"])
-            for kept in (HELD, FADED)
-        )
+        radius, (inner, outer) = _distance(points, x, y, HELD, FADED)
         fade = 1 - smoothstep((radius - inner) / (outer - inner))
         # The region's edge stands still, and the whole way from there to the face gives a little.
         cell = np.array([width, height]) / GRID
@@ -74,12 +72,57 @@ class Fading:
         return Fading(fade, x, y)
 
 
+def _cells(columns: int, rows: int, width: int, height: int) -> tuple[Array, Array]:
+    """Middles, x and y, of the cells of a grid laid over a region, in the region's pixels: (rows, columns) each."""
+    x = (np.arange(columns) + 0.5) * (width / columns) - 0.5
+    y = (np.arange(rows) + 0.5) * (height / rows) - 0.5
+    return np.broadcast_to(x, (rows, columns)), np.broadcast_to(y[:, None], (rows, columns))
+
+
+def _distance(points: Points, x: Array, y: Array, *reaches: dict[str, float]) -> tuple[Array, list[Array]]:
+    """Distance from the middle of a face in half sizes of it, and how far some reaches go in that direction."""
+    outline = points[list(OVAL), :2]
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    middle, half = (low + high) / 2, (high - low) / 2
+    across, down = (x - middle[0]) / half[0], (y - middle[1]) / half[1]
+    radius = np.hypot(across, down)
+    vertical = np.square(down / np.maximum(radius, 1e-6))
+    above = down < 0
+    return radius, [
+        reach["side"] + vertical * (np.where(above, reach["top"], reach["bottom"]) - reach["side"]) for reach in reaches
+    ]
+
+
+def _nearness(points: Points, x: Array, y: Array) -> Array:
+    """Distance from the middle of a face in half sizes of the head, hair included."""
+    radius, (head,) = _distance(points, x, y, HELD)
+    return radius / head
+
+
+def territory(points: Points, neighbours: Sequence[Points], width: int, height: int) -> Array:
+    """How far each place goes along with a head: float32 (height, width), 1 to 0, and 0 where another is nearer.
+
+    Distances to heads are in their own sizes, hair included. Landmarks, (478, 3), in the region's pixels.
+    """
+    scale = min(1.0, TERRITORY_PIXELS / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    x, y = _cells(*size, width, height)
+    share = np.ones(size[::-1])
+    outline = points[list(OVAL), 0], points[list(OVAL), 1]
+    for neighbour in neighbours:
+        farther = _nearness(neighbour, x, y) - _nearness(points, x, y)
+        room = float((_nearness(neighbour, *outline) - _nearness(points, *outline)).min())
+        share = share * smoothstep(farther / max(GIVE_WAY, GIVING * room))
+    return cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 class Field:
     """Backward displacement in a region of the picture, for one face at rest."""
 
-    def __init__(self, source: Points, head: Head, width: int, height: int) -> None:
-        """`source` are the picture's landmarks, (478, 3), in pixels of the region."""
+    def __init__(self, source: Points, head: Head, width: int, height: int, neighbours: Sequence[Points] = ()) -> None:
+        """`source` are the picture's landmarks, (478, 3), in pixels of the region, `neighbours` those of others."""
         self._size = width, height
+        self._territory = territory(source, neighbours, width, height)[..., None] if neighbours else None
         self._head = head
         self._mesh = FaceMesh(source)
         self._fading = Fading.around(source, width, height)
@@ -97,7 +140,8 @@ class Field:
         """
         outside = _outside(self._rest, self._silhouette(target), self._fading)
         field = cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR)
-        return _with_face(field, self._mesh, target)
+        field = _with_face(field, self._mesh, target)
+        return field if self._territory is None else field * self._territory
 
 
 def _with_face(field: Array, mesh: FaceMesh, target: Points) -> Array:

@@ -158,7 +158,11 @@ class FaceMeshTracker:
                     parts = sum(n * n for n in sides)
                     tried.append(f"{name} faces in {parts} part{'s' * (parts > 1)} at {threshold:.2f}")
                     tiles = [tile for n in sides for tile in _tiles(rgb, n)]
-                    boxes = _distinct([box for tile, part in tiles for box in _detect(detector, tile, part)])
+                    boxes = _found(detector, tiles)
+                    if boxes and model == 0:
+                        # Others in the picture may be seen by the second network only.
+                        more = _found(_detector(1, threshold), tiles)
+                        boxes += [box for box in more if all(box.overlap(other) < 0.3 for other in boxes)]
                     faces = [face for box in boxes for face in self._find_in(rgb, box).faces[:1]]
                     faces = _without_doubles(faces)
                     if faces:
@@ -202,6 +206,10 @@ def _detect(detector: Any, tile: Rgb, part: Box) -> list[Box]:
         )
         for b in boxes
     ]
+
+
+def _found(detector: Any, tiles: list[tuple[Rgb, Box]]) -> list[Box]:
+    return _distinct([box for tile, part in tiles for box in _detect(detector, tile, part)])
 
 
 def _without_doubles(faces: list[Face]) -> list[Face]:

@@ -1,0 +1,81 @@
+"""What was tracked once is kept in a folder and found again by the contents of the files it came from."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from gioconda import __version__
+from gioconda.drivers import open_driver
+from gioconda.errors import MotionFileError, OutputError
+from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.pictures import MAX_PIXELS, read_picture
+from gioconda.motion_file import read_motion
+from gioconda.performance import Performance
+from gioconda.portrait import Portrait, View
+from gioconda.progress import Progress, quiet
+from gioconda.resume import digest
+
+
+def kept_performance(
+    folder: Path, driver: str, *, start: float = 0.0, end: float | None = None, progress: Progress = quiet
+) -> Performance:
+    """As `open_driver`; what was recorded from a video is kept in the folder.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+        GiocondaError: as `open_driver`.
+    """
+    path = Path(driver)
+    kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}.motion")
+    if kept is None:
+        return open_driver(driver, start=start, end=end, progress=progress)
+    with suppress(MotionFileError):  # none yet, or of no use
+        return replace(read_motion(kept), source=path)
+    performance = open_driver(driver, start=start, end=end, progress=progress)
+    if performance.source is not None:
+        performance.save(kept)
+    return performance
+
+
+def kept_portrait(folder: Path, picture: Path, max_pixels: int = MAX_PIXELS) -> Portrait:
+    """The largest face of a picture, as `Portrait.from_pictures` finds it; its landmarks are kept in the folder.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+        GiocondaError: as `Portrait.from_pictures`.
+    """
+    kept = _place(folder, picture, "face.safetensors")
+    if kept is None:
+        return Portrait.from_pictures([picture], max_pixels=max_pixels)
+    with suppress(OSError, SafetensorError, KeyError):  # none yet, or of no use
+        faces = load_file(kept)
+        pixels = read_picture(picture, max_pixels)
+        return Portrait((View(pixels.rgb, faces["points"], pixels.alpha, tuple(faces["neighbours"])),))
+    portrait = Portrait.from_pictures([picture], max_pixels=max_pixels)
+    view = portrait.views[0]
+    neighbours = np.stack(view.neighbours) if view.neighbours else np.zeros((0, *view.points.shape), np.float32)
+    try:
+        with whole_file(kept) as file:
+            file.write(save({"points": view.points, "neighbours": neighbours}))
+    except OSError as error:
+        raise OutputError(f"cannot write {kept}: {spoken_os_error(error)}") from error
+    return portrait
+
+
+def _place(folder: Path, path: Path, ending: str) -> Path | None:
+    """A file's own name in the folder; None where it cannot be read. Another version may track otherwise."""
+    try:
+        name = digest(path)[:32]
+    except OSError:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {spoken_os_error(error)}") from error
+    return folder / f"{name}-{__version__}-{ending}"
