@@ -122,7 +122,7 @@ def drawing(options: argparse.Namespace) -> dict[str, Any]:
     from gioconda.retarget import Gains
 
     # An avatar says itself who draws it, and brings the network.
-    avatar = _avatar(options)
+    avatar = _avatar(options) if "pictures" in options else None
     return {
         "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
         "absolute": options.absolute,
