@@ -9,11 +9,24 @@ import traceback
 from collections.abc import Sequence
 
 from gioconda import __version__
-from gioconda.commands import animate, capture, demo, doctor, evaluate, faces, performances, reel, score, train
+from gioconda.commands import (
+    animate,
+    capture,
+    demo,
+    doctor,
+    evaluate,
+    faces,
+    mark,
+    performances,
+    portrait,
+    reel,
+    score,
+    train,
+)
 from gioconda.commands.options import Command
 from gioconda.errors import GiocondaError
 
-COMMANDS = (animate, reel, capture, faces, performances, demo, evaluate, score, train, doctor)
+COMMANDS = (animate, reel, capture, faces, mark, portrait, performances, demo, evaluate, score, train, doctor)
 """In the order in which `--help` lists them."""
 
 

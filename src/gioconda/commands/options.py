@@ -50,6 +50,7 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
         help="which face of the first picture; 0, the largest, by default",
     )
     verb.add_argument("--box", type=box, metavar="X,Y,W,H", help="where the face is, in pixels, when it is not found")
+    add_landmarks(verb)
     add_max_pixels(verb)
 
 
@@ -57,7 +58,25 @@ def read_portrait(options: argparse.Namespace) -> Portrait:
     """What `add_pictures` asked for."""
     from gioconda.portrait import Portrait
 
-    return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
+    return Portrait.from_pictures(
+        options.pictures,
+        face=options.face,
+        box=options.box,
+        landmarks=options.landmarks,
+        max_pixels=options.max_pixels,
+    )
+
+
+def add_landmarks(verb: argparse.ArgumentParser) -> None:
+    """Faces that were shown by hand."""
+    verb.add_argument(
+        "--landmarks",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="a face shown by hand with 'gioconda mark', in place of the one found; once for each such picture",
+    )
 
 
 def add_max_pixels(verb: argparse.ArgumentParser) -> None:
