@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from hypothesis import strategies as st
 
@@ -160,6 +161,31 @@ class Puppeteer:
 
     def close(self) -> None:
         pass
+
+
+# Drawings
+
+
+def faceless_drawing() -> tuple[np.ndarray, dict[str, tuple[float, float]]]:
+    """Two dots and a line on green, in which no tracker sees a face, and where a person sees one."""
+    rgb = np.full((320, 320, 3), (30, 90, 60), np.uint8)
+    chalk = (250, 250, 250)
+    for x in (110, 210):
+        cv2.circle(rgb, (x, 130), 10, chalk, -1, cv2.LINE_AA)
+    cv2.line(rgb, (110, 230), (210, 230), chalk, 5, cv2.LINE_AA)
+    five = {
+        "left_eye": (110, 130),
+        "right_eye": (210, 130),
+        "nose": (160, 185),
+        "mouth": (160, 230),
+        "chin": (160, 285),
+    }
+    lids = {f"{side}_lid_{end}": (x, y) for side, x in (("left", 110), ("right", 210)) for end, y in LID_ENDS.items()}
+    return rgb, {**five, "mouth_left": (110, 230), "mouth_right": (210, 230), **lids}
+
+
+LID_ENDS = {"top": 117, "bottom": 143}
+"""Just above and below the dots of `faceless_drawing`."""
 
 
 # Media

@@ -17,13 +17,16 @@ from gioconda.curve_file import write_curves
 from gioconda.expression import controls
 from gioconda.face import face_model
 from gioconda.geometry import Similarity, rotation
+from gioconda.marks import NAMES, MarkedFace, fit_marks, write_marks
+from makers import faceless_drawing
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PACKAGE = Path(gioconda.__file__).parent
 FACE_MODEL = PACKAGE / "data/face_model.safetensors"
-SLOW = {"demo", "train", "--weights", "me.avatar", "--preview", "camera:0"}
-"""Words of commands that are parsed only: they take longer than all the rest together, or need what is not there."""
+SLOW = {"demo", "train", "--weights", "me.avatar", "--preview", "camera:0", "mark"}
+"""Words of commands that are parsed only: they take longer than all the rest together, need what is not there, or wait
+for a person."""
 
 
 def text_of(page: str) -> str:
@@ -67,6 +70,9 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     group[:, :256] = rgb
     group[28:228, 270:470] = np.asarray(Image.fromarray(rgb[:, ::-1]).resize((200, 200)))
     Image.fromarray(group).save(folder / "group.jpg", quality=95)
+    drawing, marks = faceless_drawing()
+    Image.fromarray(drawing).save(folder / "drawing.png")
+    write_marks(folder / "points.json", MarkedFace(marks, None, "drawing.png", (320, 320)))
     shutil.copy(driver, folder / "talk.mp4")
     shutil.copy(motion_file, folder / "talk.motion")
     write_curves(Performance.load(motion_file), folder / "talk.csv")
@@ -152,6 +158,14 @@ def test_the_format_page_lists_every_tensor(file, folder):
     for name, entry in entries.items():
         shape = ", ".join(["f" if "frames" in header and i == 0 else str(n) for i, n in enumerate(entry["shape"])])
         assert f"\n| `{name}` | {entry['dtype']} | ({shape}) |" in page
+
+
+def test_the_marking_page_lists_every_point_and_its_example_fits(tmp_path):
+    page = text_of("docs/marking.md")
+    listed = re.findall(r"^\| `(\w+)` \| (.+) \| ([\d, ]+) \|$", page, re.MULTILINE)
+    assert listed == [(name, named.text, ", ".join(map(str, named.landmarks))) for name, named in NAMES.items()]
+    (example,) = blocks("docs/marking.md", "json")
+    assert fit_marks(json.loads(example)["points"]).shape == (478, 3)
 
 
 # Commands

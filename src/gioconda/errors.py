@@ -56,6 +56,12 @@ class NoFaceError(GiocondaError):
     id = "no-face"
 
 
+class LandmarksError(GiocondaError):
+    """Landmarks given by hand are no use: a file that cannot be read, or points that are no face."""
+
+    id = "bad-landmarks"
+
+
 class OutputError(GiocondaError):
     """The output cannot be written: unknown ending, no such folder, no permission, disk full."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.face import Points
+from gioconda.marks import marks_of_pictures
 from gioconda.media.pictures import MAX_PIXELS, Picture, read_picture
 from gioconda.tracking import Box, Face, Search, Tracker, default_tracker
 
@@ -95,6 +96,7 @@ class Portrait:
         *,
         face: int = 0,
         box: Box | None = None,
+        landmarks: Sequence[str | Path] = (),
         max_pixels: int = MAX_PIXELS,
         tracker: Tracker | None = None,
     ) -> Portrait:
@@ -104,11 +106,13 @@ class Portrait:
             paths: 1 to 32 pictures of one person; the first is the one that will move.
             face: which face of the first picture, 0 being the largest.
             box: where the face of the first picture is, when it is not found by itself.
+            landmarks: files of marks (`gioconda.marks`), in place of what would be found in their pictures.
             max_pixels: larger pictures are refused.
             tracker: finds faces; None for the default.
 
         Raises:
             PictureError: a picture cannot be read.
+            LandmarksError: a file of marks is no use.
             NoFaceError: no face in a picture, or no face of that number.
             UsageError: no or too many pictures, or a box outside the picture.
         """
@@ -116,11 +120,17 @@ class Portrait:
             paths = [paths]
         if not 1 <= len(paths) <= MOST_VIEWS:
             raise UsageError(f"{len(paths)} pictures given; a portrait has 1 to {MOST_VIEWS}")
+        marked = marks_of_pictures(landmarks, [Path(path) for path in paths])
+        if box is not None and 0 in marked:
+            raise UsageError("landmarks say where the face of the first picture is; leave out the box")
         tracker = tracker or default_tracker()
         views = []
         for index, path in enumerate(map(Path, paths)):
             picture = read_picture(path, max_pixels)
-            if index == 0:
+            if index in marked:
+                points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
+                view = View(picture.rgb, points, picture.alpha)
+            elif index == 0:
                 (view,) = _views(picture, path, tracker, [face], box)
             else:
                 view = View(picture.rgb, find_face(picture, path, tracker).points, picture.alpha)
@@ -206,10 +216,12 @@ def _search(picture: Picture, path: Path, tracker: Tracker, box: Box | None) -> 
     if not search.faces:
         if box:
             raise NoFaceError(
-                f"{path}: no face found in the box, {len(search.tried)} ways tried; give a wider or tighter one"
+                f"{path}: no face found in the box, {len(search.tried)} ways tried; give a wider or tighter one, "
+                f"or show it with 'gioconda mark {path}'"
             )
         raise NoFaceError(
-            f"{path}: no face found (tried {'; '.join(search.tried)}); give its place with --box x,y,width,height"
+            f"{path}: no face found (tried {'; '.join(search.tried)}); give its place with --box x,y,width,height, "
+            f"or show it with 'gioconda mark {path}'"
         )
     return search
 

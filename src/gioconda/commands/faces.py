@@ -29,7 +29,8 @@ def _run(options: argparse.Namespace) -> None:
     if not search.faces:
         raise NoFaceError(
             f"{options.picture}: no face found (tried {'; '.join(search.tried)}); "
-            "to animate it all the same, give the face's place with --box x,y,width,height"
+            "to animate it all the same, give the face's place with --box x,y,width,height, "
+            f"or show it with 'gioconda mark {options.picture}'"
         )
     for number, face in enumerate(search.faces):
         x, y, width, height = (round(v) for v in vars(face.box).values())

@@ -48,6 +48,7 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
         help="1 to 32 pictures of one person, of which the first moves; or an .avatar",
     )
     verb.add_argument("--box", type=box, metavar="X,Y,W,H", help="where the face is, in pixels, when it is not found")
+    add_landmarks(verb)
     add_max_pixels(verb)
 
 
@@ -57,7 +58,13 @@ def read_portrait(options: argparse.Namespace, face: int) -> Portrait:
 
     if avatar := _avatar(options):
         return avatar.portrait
-    return Portrait.from_pictures(options.pictures, face=face, box=options.box, max_pixels=options.max_pixels)
+    return Portrait.from_pictures(
+        options.pictures,
+        face=face,
+        box=options.box,
+        landmarks=options.landmarks,
+        max_pixels=options.max_pixels,
+    )
 
 
 def _avatar(options: argparse.Namespace) -> Avatar | None:
@@ -70,6 +77,18 @@ def _avatar(options: argparse.Namespace) -> Avatar | None:
     if len(options.pictures) > 1:
         raise UsageError("an avatar holds its own pictures: give it alone")
     return Avatar.load(options.pictures[0], options.max_pixels)
+
+
+def add_landmarks(verb: argparse.ArgumentParser) -> None:
+    """Faces that were shown by hand."""
+    verb.add_argument(
+        "--landmarks",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="a face shown by hand with 'gioconda mark', in place of the one found; once for each such picture",
+    )
 
 
 def add_max_pixels(verb: argparse.ArgumentParser) -> None:

@@ -19,6 +19,8 @@ INTO_VIEW = 0.25
 """Gain of that cosine over which hidden skin goes from where it is to the skin it must be made from."""
 UPPER_RIM, LOWER_RIM = 0.2, 0.22
 """Share of the eye's opening by which a shut lid's skin begins outside it."""
+MOST_RIM = 0.4
+"""Most of the way from the lashes to the hollow below the brow that this may be: brows of drawings are near."""
 LASHES = 0.14
 """Share of the way from the lashes to the hollow below the brow that does not stretch when the lid comes down."""
 
@@ -125,7 +127,10 @@ class _LidRow:
         upper, lower, hollow = list(self._eye.upper), list(self._eye.lower), list(self._eye.hollow)
         closing = float(np.clip(1 - _gap(target, self._eye) / max(self._painted, 1e-6), 0, 1))
         gaps = places[lower] - places[upper]
-        places[upper] -= UPPER_RIM * closing * gaps
+        room = np.linalg.norm(places[hollow] - places[upper[1:-1]], axis=1)
+        rim = UPPER_RIM * np.linalg.norm(gaps[1:-1], axis=1)
+        within = np.minimum(1, MOST_RIM * room / np.maximum(rim, 1e-6))
+        places[upper[1:-1]] -= UPPER_RIM * closing * within[:, None] * gaps[1:-1]
         places[lower] += LOWER_RIM * closing * gaps
         larger = _width(target, self._eye) / max(self._width, 1e-6)
         lashes, moved = places[upper[1:-1]], target[upper[1:-1], :2]

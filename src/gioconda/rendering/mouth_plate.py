@@ -42,8 +42,8 @@ class MouthPlate:
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         across, down = self._in_mouth(x, y)
         made = _teeth_and_darkness(across, down, self._gap, palette)
-        shows = [_teeth_shown(view.rgb, view.points) for view in others]
-        if shows and max(shows) > _teeth_shown(rgb, source) + LEAST_LOAN:
+        shows = [teeth_shown(view.rgb, view.points) for view in others]
+        if shows and max(shows) > teeth_shown(rgb, source) + LEAST_LOAN:
             lender = others[int(np.argmax(shows))]
             place = np.array([[1, 0, -left], [0, 1, -top]], np.float64)
             made = _lent(lender, rgb, source, place, (right - left, bottom - top), palette)
@@ -114,7 +114,7 @@ LEAST_LOAN = 0.01
 """Squared mouth widths that another view must show more of the teeth for them to be taken from it."""
 
 
-def _teeth_shown(rgb: Rgb, points: Points) -> float:
+def teeth_shown(rgb: Rgb, points: Points) -> float:
     """Area of what is as bright as teeth between the lips, in squared mouth widths."""
     outline = points[list(MOUTH_OUTLINE), :2]
     left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])

@@ -1,0 +1,192 @@
+"""Advice about the pictures of a portrait."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from gioconda import View
+from gioconda.cli import main
+from gioconda.errors import UsageError
+from gioconda.face import face_model
+from gioconda.marks import FIRST, MarkedFace, marks_of, write_marks
+from gioconda.media.pictures import write_png
+from gioconda.portrait_check import BLURRED, FACE_PIXELS, STRANGER, blur, check, face_print, measure, proportions_of
+from gioconda.rendering import composite, make_renderer
+from gioconda.retarget import Gains, Sitter, retarget
+from makers import faceless_drawing, jaw, movement, posed, stretched
+
+
+@pytest.fixture(scope="module")
+def shelf(portrait, tmp_path_factory):
+    """Pictures of one person: as it is, blurred, shut eyes, turned, small; of nobody; damaged."""
+    folder = tmp_path_factory.mktemp("shelf")
+    view = portrait.views[0]
+    sitter, render = Sitter.of(view.points, 256, 256), make_renderer("flow", (view,), None)
+
+    def moved(**parts):
+        return composite(view, render(retarget(sitter, movement(**({"lids": (1, 1)} | parts)), Gains())))[0]
+
+    for name, rgb in {
+        "plain": view.rgb,
+        "blurred": cv2.GaussianBlur(view.rgb, (0, 0), 3),
+        "shut": moved(lids=(0, 0)),
+        "left": moved(angles=(-32, 0, 0)),
+        "right": moved(angles=(32, 0, 0)),
+        "open": moved(offsets=jaw(0.4)),
+        "dark": (view.rgb * 0.15).astype(np.uint8),
+        "nobody": faceless_drawing()[0],
+    }.items():
+        write_png(folder / f"{name}.png", rgb)
+    small = np.full((200, 200, 3), view.rgb[0, 0], np.uint8)
+    small[50:150, 50:150] = view.resized(100).rgb
+    write_png(folder / "small.png", small)
+    Image.fromarray(view.rgb).save(folder / "again.jpg", quality=85)
+    (folder / "text.jpg").write_text("This is not a picture.\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(shelf):
+    names = ("plain.png", "blurred.png", "shut.png", "left.png", "right.png", "small.png", "again.jpg")
+    return check([shelf / name for name in names])
+
+
+def by_name(report):
+    return {found.path.stem: found for found in report.pictures}
+
+
+def test_each_fault_is_found_where_it_is(report):
+    found = by_name(report)
+    assert [found.path.stem for found in report.pictures][:2] == ["plain", "blurred"]
+    for fault, names in {
+        "blurred": {"blurred"},
+        "eyes shut": {"shut"},
+        "small": {"small"},
+        "shows the same as another": {"again"},
+        "somebody else?": set(),
+    }.items():
+        assert {name for name, picture in found.items() if fault in picture.faults} & set(found) >= names, fault
+    assert "blurred" not in found["plain"].faults
+    assert "eyes shut" not in found["plain"].faults
+    assert found["again"].same_as == 0
+    assert found["shut"].same_as is None or found["shut"].lids < found["plain"].lids
+    assert found["left"].yaw < -15 < found["plain"].yaw < 15 < found["right"].yaw
+    assert {name for name, picture in found.items() if not picture.usable} == {"blurred", "small"}
+
+
+def test_advice_is_about_what_is_missing(shelf, report):
+    def said(*names):
+        return " | ".join(advice.text for advice in check([shelf / name for name in names]).advice)
+
+    alone = said("shut.png")
+    assert "shut.png, the first picture, is the one that moves: eyes shut" in alone
+    assert "no view from the left" in alone
+    assert "no view from the right" in alone
+    assert "no shut eyes seen" not in alone
+    assert "put plain.png first" in said("blurred.png", "plain.png")
+    turned = " | ".join(advice.text for advice in report.advice)
+    assert "no view from" not in turned
+    assert "blurred.png is of no use (blurred)" in turned
+    assert "again.jpg shows the same as plain.png" in turned
+
+
+def test_what_helps_now_comes_first(shelf):
+    helps = [advice.helps for advice in check([shelf / "plain.png", shelf / "again.jpg"]).advice]
+    assert helps == sorted(helps, reverse=True)
+    assert "fine-tuning" in helps
+
+
+def test_pictures_of_no_use_are_reported_not_raised(shelf):
+    report = check([shelf / "plain.png", shelf / "nobody.png", shelf / "text.jpg", shelf / "missing.png"])
+    assert [found.usable for found in report.pictures] == [True, False, False, False]
+    assert [found.faceless for found in report.pictures] == [False, True, False, False]
+    assert "gioconda mark" in report.pictures[1].problem
+    assert "not a picture" in report.pictures[2].problem
+    texts = [advice.text for advice in report.advice]
+    assert sum("of no use" in text for text in texts) == 3
+
+
+def test_a_marked_drawing_can_be_checked(shelf, tmp_path):
+    marks = faceless_drawing()[1]
+    write_marks(tmp_path / "marks.json", MarkedFace(marks, None, "nobody.png"))
+    (found,) = check([shelf / "nobody.png"], landmarks=[tmp_path / "marks.json"]).pictures
+    assert found.usable
+    assert not found.shows_teeth
+    assert found.face_height > 150
+
+
+def test_teeth_need_an_open_mouth_and_something_bright_in_it(portrait):
+    view = portrait.views[0]
+    shut = View(view.rgb, MarkedFace({n: marks_of(view.points)[n] for n in FIRST}).points(256, 256))
+    assert not measure(Path("a.png"), shut).shows_teeth
+    found = measure(Path("a.png"), view)
+    assert found.shows_teeth == (found.mouth_open and found.teeth > 0.01)
+    black = view.rgb.copy()
+    black[view.points[13, 1].astype(int) - 2 :] //= 8
+    assert measure(Path("a.png"), View(black, view.points)).teeth < found.teeth
+
+
+def test_blur_grows_with_blur_and_not_with_size(portrait):
+    view = portrait.views[0]
+    sigma = view.box.height / FACE_PIXELS
+    values = [blur(view)] + [
+        blur(View(cv2.GaussianBlur(view.rgb, (0, 0), s * sigma), view.points)) for s in (1.0, 2.0, 3.0)
+    ]
+    assert values == sorted(values)
+    assert values[0] < BLURRED < values[2]
+    assert blur(view.resized(512)) == pytest.approx(blur(view), abs=0.1)
+
+
+def test_proportions_know_shape_and_not_pose():
+    canonical = posed(face_model().shape)
+
+    def of(sitter):
+        return proportions_of(sitter.pose.apply(sitter.shape), (256, 256))
+
+    own = of(canonical)
+    for angles in ((20, 0, 0), (-20, 10, 0), (0, -10, 30)):
+        assert np.linalg.norm(of(posed(face_model().shape, angles, 90, (400, 300))) - own) < 0.1
+    assert np.linalg.norm(of(posed(stretched(1.0, 1.3, 1.0))) - own) > STRANGER
+
+
+def test_a_stranger_is_named(shelf, tmp_path, portrait):
+    points = portrait.views[0].points
+    tall = points * np.array([1, 1.5, 1], np.float32)
+    rgb = cv2.resize(portrait.views[0].rgb, (256, 384))
+    write_png(tmp_path / "tall.png", rgb)
+    write_marks(tmp_path / "tall.json", MarkedFace(mesh=tall, picture="tall.png"))
+    pictures = [shelf / "plain.png", shelf / "again.jpg", shelf / "shut.png", tmp_path / "tall.png"]
+    report = check(pictures, landmarks=[tmp_path / "tall.json"])
+    assert [found.path.stem for found in report.pictures if "somebody else?" in found.faults] == ["tall"]
+    assert any(advice.text.startswith("two different people? tall.png") for advice in report.advice)
+
+
+def test_the_same_face_correlates_with_itself_wherever_it_is(portrait):
+    view = portrait.views[0]
+    own = face_print(view)
+    assert own @ own == pytest.approx(1)
+    assert own @ face_print(view.resized(140)) > 0.97
+    assert own @ face_print(view.cropped_to_head()) > 0.99
+    assert own @ face_print(View(view.rgb[:, ::-1], view.points)) < 0.9
+
+
+def test_too_many_pictures(shelf):
+    with pytest.raises(UsageError, match="1 to 32"):
+        check([shelf / "plain.png"] * 33)
+
+
+def test_the_command(shelf, capsys):
+    assert main(["portrait", "check", f"{shelf}/plain.png", f"{shelf}/blurred.png"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{shelf}/plain.png: of use: face ")
+    assert lines[1].startswith(f"{shelf}/blurred.png: no use: ")
+    assert all(line.startswith(("advice: ", "for fine-tuning: ")) for line in lines[2:])
+    assert main(["portrait", "check", f"{shelf}/plain.png", f"{shelf}/text.jpg", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [picture["usable"] for picture in said["pictures"]] == [True, False]
+    assert said["pictures"][0]["face_height"] > 64
+    assert {"text", "helps"} == set(said["advice"][0])
