@@ -63,6 +63,7 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     group[28:228, 270:470] = np.asarray(Image.fromarray(rgb[:, ::-1]).resize((200, 200)))
     Image.fromarray(group).save(folder / "group.jpg", quality=95)
     shutil.copy(driver, folder / "talk.mp4")
+    shutil.copy(driver, folder / "found.mp4")
     shutil.copy(motion_file, folder / "talk.motion")
     shutil.copy(FACE_MODEL, folder)
     return folder

@@ -7,6 +7,7 @@ performance = Performance.from_video("talk.mp4")
 animate(portrait, performance).save("clip.mp4")
 """
 
+from gioconda.credentials.statement import Disclosure
 from gioconda.errors import GiocondaError
 from gioconda.performance import Motion, Performance
 from gioconda.pipeline import Animation, Frame, Reel, animate
@@ -17,6 +18,7 @@ from gioconda.tracking import Box
 __all__ = [
     "Animation",
     "Box",
+    "Disclosure",
     "Frame",
     "Gains",
     "GiocondaError",

@@ -23,6 +23,7 @@ from gioconda.expression import controls, proportions
 from gioconda.face import LANDMARKS, Points
 from gioconda.geometry import angles
 from gioconda.media.ahead import ahead
+from gioconda.media.files import sha256_of
 from gioconda.media.video import VideoReader
 from gioconda.neutral import Neutral, estimate_neutral, eye_trust, head_pose, iris_places, lid_gaps
 from gioconda.performance import Motion, Performance, blank_recording
@@ -95,6 +96,7 @@ def capture(
             fps=video.fps,
             source=path,
             cuts=len(spool.cuts),
+            sha256=sha256_of(path),
         )
 
 

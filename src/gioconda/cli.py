@@ -9,20 +9,23 @@ import traceback
 from collections.abc import Sequence
 
 from gioconda import __version__
-from gioconda.commands import animate, capture, demo, doctor, evaluate, faces, performances, reel, score, train
+from gioconda.commands import animate, capture, demo, doctor, evaluate, faces, performances, reel, score, train, verify
 from gioconda.commands.options import Command
 from gioconda.errors import GiocondaError
 
-COMMANDS = (animate, reel, capture, faces, performances, demo, evaluate, score, train, doctor)
+COMMANDS = (animate, reel, verify, capture, faces, performances, demo, evaluate, score, train, doctor)
 """In the order in which `--help` lists them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives back the exit code: 0 done, 2 bad input, 130 interrupted, 1 a fault of ours."""
+    """Run one command; gives back the exit code: 0 done, 2 bad input, 130 interrupted, 1 a fault of ours.
+
+    A command may have codes of its own (`verify`).
+    """
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        command(options)
+        return command(options) or 0
     except GiocondaError as error:
         if options.debug:
             traceback.print_exc()
@@ -44,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

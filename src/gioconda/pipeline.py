@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.credentials.identity import signing_identity
+from gioconda.credentials.label import Label
+from gioconda.credentials.mark import Layer
+from gioconda.credentials.signing import Seal
+from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.errors import UsageError
 from gioconda.media.ahead import ahead
-from gioconda.media.clip import ClipWriter, Sound
+from gioconda.media.clip import ClipWriter, Sound, check_output
+from gioconda.media.files import sha256_of
 from gioconda.performance import Performance
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import composite, make_renderer
 from gioconda.retarget import Gains, Sitter, retarget
+from gioconda.tracking import Box
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a clip: uint8 (height, width, 3), and uint8 (height, width) where the canvas has transparency."""
+    """One frame of a clip, as it was rendered: without a mark, which it gets when it is saved.
+
+    Attributes:
+        rgb: uint8 (height, width, 3).
+        alpha: uint8 (height, width) where the canvas has transparency.
+        drawn: the parts that a renderer drew, in pixels; none where that is not known.
+    """
 
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
+    drawn: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,24 +80,48 @@ class Animation:
         sitter = Sitter.of(canvas.points, *self.size)
         render = make_renderer(self.renderer, self.portrait.views, self.weights)
         for motion in self.performance.resampled(self.fps):
-            target = retarget(sitter, motion, self.gains, self.absolute)
-            yield Frame(*composite(canvas, render(target)))
+            patch = render(retarget(sitter, motion, self.gains, self.absolute))
+            height, width = patch.rgb.shape[:2]
+            yield Frame(*composite(canvas, patch), (Box(patch.left, patch.top, width, height),))
 
-    def save(self, path: str | Path, *, sound: Path | bool = True, progress: Progress = quiet) -> Path:
+    def statement(self, consent: str | None = None) -> Statement:
+        """What a clip of it says of itself."""
+        # Weights that are missing are told of by the renderer.
+        network = self.weights if self.weights and self.weights.is_file() else None
+        return Statement(
+            renderer=self.renderer,
+            weights=sha256_of(network) if network else None,
+            portraits=tuple(view.sha256 for view in self.portrait.views if view.sha256),
+            performances=(self.performance.sha256,) if self.performance.sha256 else (),
+            consent=consent,
+        )
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        sound: Path | bool = True,
+        disclosure: Disclosure | None = None,
+        progress: Progress = quiet,
+    ) -> Path:
         """Write the clip; the format follows the ending (`gioconda.media.clip.OUTPUT_SUFFIXES`).
 
         Args:
             path: where to; the file appears under this name only when it is whole.
             sound: True for the driver's own sound, False for none, or a file to take it from, whose
                 beginning is the beginning of the driver (not of the part that `start` left of it).
+            disclosure: what the clip says of itself beyond what every clip does.
             progress: told about every frame.
 
         Raises:
             OutputError: unknown ending, or the file cannot be written there.
+            CredentialsError: the certificate to sign with is of no use.
         """
+        disclosure = disclosure or Disclosure()
         source = self.performance.source if sound is True else (sound or None)
         begins = Sound(source, float(self.performance.times[0])) if source else None
-        write_clip(path, self, self.size, len(self), self.fps, begins, progress)
+        statement = self.statement(disclosure.consent)
+        write_clip(path, self, self.size, len(self), self.fps, begins, statement, disclosure, progress)
         return Path(path)
 
 
@@ -125,22 +163,41 @@ def animate(
 
 def write_clip(
     path: str | Path,
-    frames: Iterator[Frame] | Animation | Reel,
+    frames: Iterable[Frame],
     size: tuple[int, int],
     count: int,
     fps: float,
     sound: Sound | None,
+    statement: Statement,
+    disclosure: Disclosure,
     progress: Progress,
 ) -> None:
-    """Write frames to a file; rendering and encoding go on side by side."""
+    """Write frames to a file, marked and signed; rendering and encoding go on side by side."""
     width, height = size
+    check_output(path)
+    seal = Seal(statement, disclosure.identity or signing_identity())
     with (
-        ClipWriter(path, width, height, fps, sound) as writer,
+        ClipWriter(path, width, height, fps, sound, seal) as writer,
         progress(f"writing {Path(path).name}", count) as tick,
     ):
-        for frame in ahead(frames):
+        for frame in ahead(marked(frames, disclosure.label)):
             writer.write(frame.rgb, frame.alpha)
             tick()
+
+
+def marked(frames: Iterable[Frame], label: bool = False) -> Iterator[Frame]:
+    """The frames with the invisible mark, and with the visible label if that is wanted."""
+    layer: Layer | None = None
+    shown: Label | None = None
+    for frame in frames:
+        if layer is None:
+            height, width = frame.rgb.shape[:2]
+            layer = Layer.of(frame.rgb, frame.drawn)
+            shown = Label.of(width, height) if label else None
+        rgb, alpha = layer.on(frame.rgb), frame.alpha
+        if shown is not None:
+            rgb, alpha = shown.on(rgb, alpha)
+        yield replace(frame, rgb=rgb, alpha=alpha)
 
 
 @dataclass(frozen=True)
@@ -185,24 +242,40 @@ class Reel:
         still = self._fit(self.animations[0].portrait.views[0].rgb)
         running = [iter(a) for a in self.animations]
         shown = [still] * len(running)
+        drawn: list[tuple[Box, ...]] = [()] * len(running)
         for _ in range(len(self)):
             for index, frames in enumerate(running):
                 frame = next(frames, None)
                 if frame is not None:
                     shown[index] = self._fit(frame.rgb)
-            yield Frame(np.hstack([still, *shown]))
+                    drawn[index] = tuple(self._placed(box, index + 1) for box in frame.drawn)
+            yield Frame(np.hstack([still, *shown]), None, tuple(box for boxes in drawn for box in boxes))
+
+    def _placed(self, box: Box, panel: int) -> Box:
+        """A box of an animation's frame where it lies in the reel."""
+        width, height = self.animations[0].size
+        x, y = self.panel[0] / width, self.panel[1] / height
+        return Box(box.x * x + panel * self.panel[0], box.y * y, box.width * x, box.height * y)
 
     def _fit(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         method = cv2.INTER_AREA if rgb.shape[0] > self.panel[1] else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(rgb, self.panel, interpolation=method), np.uint8)
 
-    def save(self, path: str | Path, *, sound: int | None = None, progress: Progress = quiet) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        sound: int | None = None,
+        disclosure: Disclosure | None = None,
+        progress: Progress = quiet,
+    ) -> Path:
         """Write the reel; `sound` is the number of the driver whose voice is heard, from 0, None for silence.
 
         Raises:
-            OutputError: as `Animation.save`.
+            OutputError, CredentialsError: as `Animation.save`.
             UsageError: no driver of that number.
         """
+        disclosure = disclosure or Disclosure()
         voice = None
         if sound is not None:
             if not 0 <= sound < len(self.animations):
@@ -210,5 +283,8 @@ class Reel:
             performance = self.animations[sound].performance
             if performance.source:
                 voice = Sound(performance.source, float(performance.times[0]))
-        write_clip(path, self, self.size, len(self), self.fps, voice, progress)
+        statements = [animation.statement(disclosure.consent) for animation in self.animations]
+        performances = tuple(value for each in statements for value in each.performances)
+        statement = replace(statements[0], performances=performances)
+        write_clip(path, self, self.size, len(self), self.fps, voice, statement, disclosure, progress)
         return Path(path)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.face import Points
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import MAX_PIXELS, Picture, read_picture
 from gioconda.tracking import Box, Face, Tracker, default_tracker
 
@@ -29,11 +30,13 @@ class View:
         rgb: uint8 (height, width, 3).
         points: (478, 3) landmarks in pixels of `rgb`.
         alpha: uint8 (height, width), or None where the picture is opaque.
+        sha256: of the file that it was read from, in hexadecimal digits; None where there is none.
     """
 
     rgb: NDArray[np.uint8]
     points: Points
     alpha: NDArray[np.uint8] | None = None
+    sha256: str | None = None
 
     @property
     def box(self) -> Box:
@@ -54,6 +57,7 @@ class View:
             np.ascontiguousarray(self.rgb[part]),
             self.points - np.array([left, top, 0], self.points.dtype),
             None if self.alpha is None else np.ascontiguousarray(self.alpha[part]),
+            self.sha256,
         )
 
     def resized(self, longest: int) -> View:
@@ -67,7 +71,8 @@ class View:
         def scaled(image: NDArray[np.uint8]) -> NDArray[Any]:
             return cv2.resize(image, size, interpolation=method)
 
-        return View(scaled(self.rgb), self.points * scale, None if self.alpha is None else scaled(self.alpha))
+        alpha = None if self.alpha is None else scaled(self.alpha)
+        return View(scaled(self.rgb), self.points * scale, alpha, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Portrait:
             picture = read_picture(path, max_pixels)
             first = index == 0
             points = find_face(picture, path, tracker, face if first else 0, box if first else None).points
-            views.append(View(picture.rgb, points, picture.alpha))
+            views.append(View(picture.rgb, points, picture.alpha, sha256_of(path)))
         return Portrait(tuple(views))
 
     def framed(self, crop: bool = False, size: int | None = None) -> Portrait:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_movement, add_pictures, drawing, read_portrait, report_gaps, verb
+from gioconda.commands.options import (
+    Verbs,
+    add_disclosure,
+    add_movement,
+    add_pictures,
+    disclosure,
+    drawing,
+    read_portrait,
+    report_gaps,
+    verb,
+)
 from gioconda.errors import VideoError
 from gioconda.progress import bar
 
@@ -24,6 +34,7 @@ def add(verbs: Verbs) -> None:
     )
     added.add_argument("--sound", type=Path, metavar="FILE", help="take the sound from this file, not from the driver")
     added.add_argument("--mute", action="store_true", help="no sound")
+    add_disclosure(added)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -34,6 +45,7 @@ def _run(options: argparse.Namespace) -> None:
     check_output(options.out)
     if options.sound and not options.sound.is_file():
         raise VideoError(f"{options.sound}: no such file to take the sound from")
+    told = disclosure(options)
     portrait = read_portrait(options)
     performance = open_driver(options.driver, start=options.start, end=options.end, progress=bar)
     animation = animate(
@@ -42,7 +54,7 @@ def _run(options: argparse.Namespace) -> None:
         size=options.size,
         **drawing(options),
     )
-    animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
+    animation.save(options.out, sound=options.sound or not options.mute, disclosure=told, progress=bar)
     width, height = animation.size
     print(f"{options.out}: {len(animation)} frames, {width} x {height}, {animation.fps:g} per second")
     report_gaps(performance)
