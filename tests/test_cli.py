@@ -13,6 +13,7 @@ from PIL import Image
 from conftest import BEEP
 from gioconda import Performance, __version__
 from gioconda.cli import main
+from gioconda.credentials.signing import BESIDE
 from gioconda.drivers import builtin, builtin_names
 from gioconda.media.clip import OUTPUT_SUFFIXES
 from gioconda.media.pictures import read_picture, write_png
@@ -84,7 +85,8 @@ def test_animate_in_a_process_of_its_own(picture, driver, tmp_path):
 def test_animate_to_any_ending(picture, motion_file, tmp_path, suffix):
     out = tmp_path / f"clip{suffix}"
     assert run("animate", picture, "--driver", motion_file, "--out", out, "--size", 96, *SHORT) == 0
-    assert [p.name for p in tmp_path.iterdir()] == [out.name]
+    beside = [f"{out.name}.c2pa"] if suffix in BESIDE else []
+    assert sorted(p.name for p in tmp_path.iterdir()) == [out.name, *beside]
     with VideoReader(out) as video:
         assert (video.width, video.height) == (96, 96)
         assert len(list(video)) == 6
@@ -129,7 +131,8 @@ def test_size_crop_fps_and_gains(picture, motion_file, tmp_path, capsys):
     still_picture = ("--head", 0, "--mouth", 0, "--eyes", 0, "--brows", 0)
     assert run(*arguments[:-4], "--out", f"{tmp_path}/frames/", *SHORT, *still_picture) == 0
     for frame in (tmp_path / "frames").iterdir():
-        assert np.abs(read_picture(frame).rgb.astype(int) - read_picture(picture).rgb).mean() < 0.2
+        # As much as the invisible mark changes.
+        assert np.abs(read_picture(frame).rgb.astype(int) - read_picture(picture).rgb).mean() < 1.5
 
 
 def test_absolute_turns_the_head_elsewhere(picture, motion_file, tmp_path):

@@ -74,6 +74,7 @@ def shelf(tmp_path_factory, portrait, driver, motion_file):
     Image.fromarray(drawing).save(folder / "drawing.png")
     write_marks(folder / "points.json", MarkedFace(marks, None, "drawing.png", (320, 320)))
     shutil.copy(driver, folder / "talk.mp4")
+    shutil.copy(driver, folder / "found.mp4")
     shutil.copy(motion_file, folder / "talk.motion")
     write_curves(Performance.load(motion_file), folder / "talk.csv")
     for name, kept in (("portraits", "a.jpg"), ("drivers", "talk.motion")):

@@ -9,6 +9,7 @@ animate(portrait, performance).save("clip.mp4")
 
 __version__ = "0.1.0"  # before the imports, which look at it
 
+from gioconda.credentials.statement import Disclosure
 from gioconda.errors import GiocondaError
 from gioconda.group import Group
 from gioconda.performance import Motion, Performance
@@ -20,6 +21,7 @@ from gioconda.tracking import Box
 __all__ = [
     "Animation",
     "Box",
+    "Disclosure",
     "Frame",
     "Gains",
     "GiocondaError",

@@ -22,6 +22,7 @@ from gioconda.expression import controls, proportions
 from gioconda.face import LANDMARKS, Points
 from gioconda.geometry import angles
 from gioconda.media.ahead import ahead
+from gioconda.media.files import sha256_of
 from gioconda.media.video import VideoFrame, VideoReader
 from gioconda.neutral import Neutral, estimate_neutral, eye_trust, head_pose, iris_places, lid_gaps
 from gioconda.performance import Motion, Performance, blank_recording
@@ -69,7 +70,7 @@ def capture(
     """
     with VideoReader(path, max_side=TRACKING_SIDE) as video:
         performance = record(video, str(path), start=start, end=end, tracker=tracker, progress=progress)
-        return replace(performance, source=path)
+        return replace(performance, source=path, sha256=sha256_of(path))
 
 
 class Footage(Protocol):

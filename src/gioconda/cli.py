@@ -30,6 +30,7 @@ from gioconda.commands import (
     reel,
     score,
     train,
+    verify,
 )
 from gioconda.commands.options import Command
 from gioconda.errors import GiocondaError
@@ -50,6 +51,7 @@ COMMANDS = (
     score,
     dataset,
     train,
+    verify,
     doctor,
 )
 """In the order in which `--help` lists them."""
@@ -58,7 +60,8 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives back the exit code.
 
-    0 done, 2 bad input, 3 some of a batch failed, 130 interrupted, 143 ended by SIGTERM, 1 a fault of ours.
+    0 done, 2 bad input, 3 some of a batch failed, 130 interrupted, 143 ended by SIGTERM, 1 a fault of ours;
+    `verify` has codes of its own.
     """
     options = _parser().parse_args(arguments)
     command: Command = options.command

@@ -32,6 +32,8 @@ PACKAGES = {
     "onnxruntime": "networks",
     "safetensors": ".motion files",
     "tqdm": "progress bars",
+    "c2pa-python": "Content Credentials",
+    "cryptography": "the local certificate",
 }
 ENCODERS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".webp": "libwebp_anim", ".gif": "gif", ".apng": "apng"}
 EXTRAS = {
@@ -52,6 +54,7 @@ def examine() -> Iterator[Finding]:
     yield _tried("face tracker", _try_tracker)
     for suffix, encoder in ENCODERS.items():
         yield _tried(f"writing {suffix}", partial(_try_encoder, encoder))
+    yield _credentials()
     for module, (extra, purpose) in EXTRAS.items():
         if util.find_spec(module):
             yield Finding("ok", f"extra [{extra}]", f"installed ({purpose})")
@@ -59,6 +62,21 @@ def examine() -> Iterator[Finding]:
             yield Finding("missing", f"extra [{extra}]", f"{purpose}: pip install 'gioconda[{extra}]'")
     yield Finding("ok", "runs on", "CPU (the renderer 'flow' and the tracker need no GPU)")
     yield Finding("ok", "package", f"{Path(__file__).parent} in {sys.prefix}")
+
+
+def _credentials() -> Finding:
+    """Who would sign a clip. Nothing is made here."""
+    from gioconda.credentials.identity import CERTIFICATE_VARIABLE, KEY_VARIABLE, local_path, signing_identity
+    from gioconda.errors import CredentialsError
+
+    own = [name for name in (CERTIFICATE_VARIABLE, KEY_VARIABLE) if os.environ.get(name)]
+    if not own and not local_path().exists():
+        return Finding("ok", "credentials", "no certificate yet: the first clip makes a local one")
+    try:
+        signing_identity()
+    except CredentialsError as error:
+        return Finding("broken", "credentials", str(error))
+    return Finding("ok", "credentials", f"signed as {' and '.join(own)} say" if own else f"local, {local_path()}")
 
 
 def _tried(what: str, attempt: Callable[[], str]) -> Finding:

@@ -68,6 +68,12 @@ class OutputError(GiocondaError):
     id = "bad-output"
 
 
+class CredentialsError(GiocondaError):
+    """A certificate or key to sign clips with is missing, damaged, run out, or not one pair."""
+
+    id = "bad-certificate"
+
+
 class MissingExtraError(GiocondaError):
     """A feature needs an optional package that is not installed."""
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.errors import UsageError
 from gioconda.media.clip import Sound
 from gioconda.media.video import sound_origin
 from gioconda.performance import Motion, Performance
-from gioconda.pipeline import MOST_FPS, Animation, Frame, animate, save_scene, sound_of
+from gioconda.pipeline import MOST_FPS, Animation, Frame, animate, box_of, save_scene, sound_of, statement_of
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import composite
@@ -78,11 +79,15 @@ class Group:
         people = [(animation.performance, animation.painter()) for animation in self.animations]
         for index in range(first, len(self)):
             patches = [paint(_motion(performance, index / self.fps)) for performance, paint in people]
-            yield Frame(*composite(canvas, *patches))
+            yield Frame(*composite(canvas, *patches), tuple(map(box_of, patches)))
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types."""
         return {"frames": len(self), "people": [animation.identity() for animation in self.animations]}
+
+    def statement(self, consent: str | None = None) -> Statement:
+        """What a clip of it says of itself."""
+        return statement_of(self.animations, consent)
 
     def save(
         self,
@@ -90,6 +95,7 @@ class Group:
         *,
         sound: Path | bool = True,
         voice: int | None = None,
+        disclosure: Disclosure | None = None,
         progress: Progress = quiet,
         resume: bool = False,
     ) -> Path:
@@ -99,13 +105,14 @@ class Group:
             path: where to; the format follows the ending.
             sound: True for a driver's own sound, False for none, or a file to take it from.
             voice: whose driver's sound, counted from 0; None for the first that has any.
+            disclosure: what the clip says of itself beyond what every clip does.
             progress: told about every frame.
             resume: keep what is finished when interrupted, and go on from there.
 
         Raises:
-            OutputError, UsageError: as `Animation.save`.
+            OutputError, UsageError, CredentialsError: as `Animation.save`.
         """
-        return save_scene(path, self, self.sound(sound, voice), progress, resume)
+        return save_scene(path, self, self.sound(sound, voice), disclosure or Disclosure(), progress, resume)
 
     def sound(self, sound: Path | bool = True, voice: int | None = None) -> Sound | None:
         """What `save` makes of `sound` and `voice`: the file whose sound is heard, and from where."""

@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from gioconda.errors import MotionFileError, OutputError
 from gioconda.expression import controls
-from gioconda.media.files import whole_file
+from gioconda.media.files import sha256_of, whole_file
 from gioconda.performance import Motion, Performance, blank_recording
 
 VERSION = 1
@@ -82,6 +82,7 @@ def read_motion(path: Path) -> Performance:
                 raise MotionFileError(f"{path}: it records other landmarks than this program knows; upgrade gioconda")
             tensors = {name: file.get_tensor(name) for name in ("times", "seen", *_SHAPES)}
             fps, cuts = float(header["fps"]), int(header["cuts"])
+        sha256 = sha256_of(path)
     except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise MotionFileError(
             f"{path}: not a whole .motion file ({error}); record it again with 'gioconda capture'"
@@ -94,4 +95,4 @@ def read_motion(path: Path) -> Performance:
     whole &= all(bool(np.isfinite(t).all()) for t in tensors.values())
     if not whole:
         raise MotionFileError(f"{path}: its contents do not fit together; record it again with 'gioconda capture'")
-    return Performance(times, Motion(**tensors), seen, fps, None, cuts)
+    return Performance(times, Motion(**tensors), seen, fps, None, cuts, sha256)

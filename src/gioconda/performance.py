@@ -89,6 +89,7 @@ class Performance:
         fps: frames per second of the recording, on average.
         source: the video it was recorded from (its sound can go into the clip), if that is known.
         cuts: how many cuts were eased over.
+        sha256: of the file that it comes from, a video or a `.motion` file, in hexadecimal digits; None if none.
     """
 
     times: NDArray[np.float64]
@@ -97,6 +98,7 @@ class Performance:
     fps: float
     source: Path | None = None
     cuts: int = 0
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.times) == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda import __version__
+from gioconda.credentials.identity import signing_identity
+from gioconda.credentials.marking import marked
+from gioconda.credentials.signing import Seal
+from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.editing import eased_into
 from gioconda.errors import UsageError
 from gioconda.media.ahead import ahead, depth_for
-from gioconda.media.clip import ClipWriter, Sound, is_still_output
+from gioconda.media.clip import ClipWriter, Sound, check_output, is_still_output
+from gioconda.media.files import sha256_of
 from gioconda.performance import Motion, Performance
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import Patch, composite, make_renderer
 from gioconda.resume import Scene, Unfinished, digest
 from gioconda.retarget import Gains, Sitter, retarget
+from gioconda.tracking import Box
 
 MOST_FPS = 60.0
 """Frames per second of a clip, unless more are asked for."""
@@ -29,10 +35,17 @@ MOST_FPS = 60.0
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a clip: uint8 (height, width, 3), and uint8 (height, width) where the canvas has transparency."""
+    """One frame of a clip, as it was rendered: without a mark, which it gets when it is saved.
+
+    Attributes:
+        rgb: uint8 (height, width, 3).
+        alpha: uint8 (height, width) where the canvas has transparency.
+        drawn: the parts that a renderer drew, in pixels; none where that is not known.
+    """
 
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
+    drawn: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,8 @@ class Animation:
         canvas = self.portrait.views[0]
         paint = self.painter()
         for motion in self.performance.resampled(self.fps, first):
-            yield Frame(*composite(canvas, paint(motion)))
+            patch = paint(motion)
+            yield Frame(*composite(canvas, patch), (box_of(patch),))
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types: two animations of one identity look alike."""
@@ -103,8 +117,26 @@ class Animation:
         render = make_renderer(self.renderer, self.portrait.views, self.weights)
         return lambda motion: render(retarget(sitter, motion, self.gains, self.absolute))
 
+    def statement(self, consent: str | None = None) -> Statement:
+        """What a clip of it says of itself."""
+        # Weights that are missing are told of by the renderer.
+        network = self.weights if self.weights and self.weights.is_file() else None
+        return Statement(
+            renderer=self.renderer,
+            weights=sha256_of(network) if network else None,
+            portraits=tuple(view.sha256 for view in self.portrait.views if view.sha256),
+            performances=(self.performance.sha256,) if self.performance.sha256 else (),
+            consent=consent,
+        )
+
     def save(
-        self, path: str | Path, *, sound: Path | bool = True, progress: Progress = quiet, resume: bool = False
+        self,
+        path: str | Path,
+        *,
+        sound: Path | bool = True,
+        disclosure: Disclosure | None = None,
+        progress: Progress = quiet,
+        resume: bool = False,
     ) -> Path:
         """Write the clip; the format follows the ending (`gioconda.media.clip.OUTPUT_SUFFIXES`).
 
@@ -114,20 +146,35 @@ class Animation:
             path: where to; the file appears under this name only when it is whole.
             sound: True for the driver's own sound, False for none, or a file to take it from, whose
                 beginning is the beginning of the driver (not of the part that `start` left of it).
+            disclosure: what the clip says of itself beyond what every clip does.
             progress: told about every frame.
             resume: keep what is finished when interrupted, and go on from there (`gioconda.resume`).
 
         Raises:
             OutputError: unknown ending, or the file cannot be written there.
             UsageError: `resume` with a format that is encoded as a whole.
+            CredentialsError: the certificate to sign with is of no use.
         """
-        return save_scene(path, self, sound_of(self.performance, sound), progress, resume)
+        told = disclosure or Disclosure()
+        return save_scene(path, self, sound_of(self.performance, sound), told, progress, resume)
+
+
+def box_of(patch: Patch) -> Box:
+    """Where a patch lies, in pixels of the canvas."""
+    height, width = patch.rgb.shape[:2]
+    return Box(patch.left, patch.top, width, height)
 
 
 def sound_of(performance: Performance, sound: Path | bool = True) -> Sound | None:
     """The sound of a clip: the driver's own, none, or that of a file, from where the performance begins."""
     source = performance.source if sound is True else (sound or None)
     return Sound(source, float(performance.times[0])) if source else None
+
+
+def statement_of(animations: Sequence[Animation], consent: str | None) -> Statement:
+    """What a clip says that shows several animations of one picture."""
+    statements = [animation.statement(consent) for animation in animations]
+    return replace(statements[0], performances=tuple(value for each in statements for value in each.performances))
 
 
 def animate(
@@ -168,14 +215,18 @@ def animate(
     return Animation(framed, performance, gains or Gains(), absolute, renderer, weights, rate)
 
 
-def save_scene(path: str | Path, scene: Scene, sound: Sound | None, progress: Progress, resume: bool) -> Path:
+def save_scene(
+    path: str | Path, scene: Scene, sound: Sound | None, disclosure: Disclosure, progress: Progress, resume: bool
+) -> Path:
     """Write a clip, in one go or so that it can be resumed; a still picture is its last frame."""
-    if is_still_output(path) and not resume:
-        write_clip(path, scene.frames(len(scene) - 1), scene.size, 1, scene.fps, None, progress)
-    elif resume:
-        Unfinished.of(path, scene).finish(sound, progress)
+    statement = scene.statement(disclosure.consent)
+    if resume:
+        seal = Seal(statement, disclosure.identity or signing_identity())
+        Unfinished.of(path, scene, disclosure.label).finish(sound, seal, progress)
     else:
-        write_clip(path, scene.frames(), scene.size, len(scene), scene.fps, sound, progress)
+        first, heard = (len(scene) - 1, None) if is_still_output(path) else (0, sound)
+        frames, count = scene.frames(first), len(scene) - first
+        write_clip(path, frames, scene.size, count, scene.fps, heard, statement, disclosure, progress)
     return Path(path)
 
 
@@ -186,15 +237,19 @@ def write_clip(
     count: int,
     fps: float,
     sound: Sound | None,
+    statement: Statement,
+    disclosure: Disclosure,
     progress: Progress,
 ) -> None:
-    """Write frames to a file; rendering and encoding go on side by side."""
+    """Write frames to a file, marked and signed; rendering and encoding go on side by side."""
     width, height = size
+    check_output(path)
+    seal = Seal(statement, disclosure.identity or signing_identity())
     with (
-        ClipWriter(path, width, height, fps, sound) as writer,
+        ClipWriter(path, width, height, fps, sound, seal) as writer,
         progress(f"writing {Path(path).name}", count) as tick,
     ):
-        for frame in ahead(frames, depth_for(size)):
+        for frame in ahead(marked(frames, disclosure.label), depth_for(size)):
             writer.write(frame.rgb, frame.alpha)
             tick()
 
@@ -241,28 +296,45 @@ class Reel:
         still = self._fit(self.animations[0].portrait.views[0].rgb)
         running = [iter(a) for a in self.animations]
         shown = [still] * len(running)
+        drawn: list[tuple[Box, ...]] = [()] * len(running)
         for _ in range(len(self)):
             for index, frames in enumerate(running):
                 frame = next(frames, None)
                 if frame is not None:
                     shown[index] = self._fit(frame.rgb)
-            yield Frame(np.hstack([still, *shown]))
+                    drawn[index] = tuple(self._placed(box, index + 1) for box in frame.drawn)
+            yield Frame(np.hstack([still, *shown]), None, tuple(box for boxes in drawn for box in boxes))
+
+    def _placed(self, box: Box, panel: int) -> Box:
+        """A box of an animation's frame where it lies in the reel."""
+        width, height = self.animations[0].size
+        x, y = self.panel[0] / width, self.panel[1] / height
+        return Box(box.x * x + panel * self.panel[0], box.y * y, box.width * x, box.height * y)
 
     def _fit(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         method = cv2.INTER_AREA if rgb.shape[0] > self.panel[1] else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(rgb, self.panel, interpolation=method), np.uint8)
 
-    def save(self, path: str | Path, *, sound: int | None = None, progress: Progress = quiet) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        sound: int | None = None,
+        disclosure: Disclosure | None = None,
+        progress: Progress = quiet,
+    ) -> Path:
         """Write the reel; `sound` is the number of the driver whose voice is heard, from 0, None for silence.
 
         Raises:
-            OutputError: as `Animation.save`.
+            OutputError, CredentialsError: as `Animation.save`.
             UsageError: no driver of that number.
         """
+        disclosure = disclosure or Disclosure()
         voice = None
         if sound is not None:
             if not 0 <= sound < len(self.animations):
                 raise UsageError(f"--sound {sound}: the drivers are numbered 0 to {len(self.animations) - 1}")
             voice = sound_of(self.animations[sound].performance)
-        write_clip(path, self, self.size, len(self), self.fps, voice, progress)
+        statement = statement_of(self.animations, disclosure.consent)
+        write_clip(path, self, self.size, len(self), self.fps, voice, statement, disclosure, progress)
         return Path(path)

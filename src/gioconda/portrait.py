@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.face import Points
 from gioconda.marks import marks_of_pictures
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import MAX_PIXELS, Picture, read_picture
 from gioconda.tracking import Box, Face, Search, Tracker, default_tracker
 
@@ -31,12 +32,14 @@ class View:
         points: (478, 3) landmarks in pixels of `rgb`.
         alpha: uint8 (height, width), or None where the picture is opaque.
         neighbours: landmarks of other faces in the picture, which keep still when this one moves.
+        sha256: of the file that it was read from, in hexadecimal digits; None where there is none.
     """
 
     rgb: NDArray[np.uint8]
     points: Points
     alpha: NDArray[np.uint8] | None = None
     neighbours: tuple[Points, ...] = ()
+    sha256: str | None = None
 
     @property
     def box(self) -> Box:
@@ -59,6 +62,7 @@ class View:
             self.points - corner,
             None if self.alpha is None else np.ascontiguousarray(self.alpha[part]),
             tuple(points - corner for points in self.neighbours),
+            self.sha256,
         )
 
     def resized(self, longest: int) -> View:
@@ -77,6 +81,7 @@ class View:
             self.points * scale,
             None if self.alpha is None else scaled(self.alpha),
             tuple(points * scale for points in self.neighbours),
+            self.sha256,
         )
 
 
@@ -129,11 +134,13 @@ class Portrait:
             picture = read_picture(path, max_pixels)
             if index in marked:
                 points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
-                view = View(picture.rgb, points, picture.alpha)
+                view = View(picture.rgb, points, picture.alpha, sha256=sha256_of(path))
             elif index == 0:
                 (view,) = _views(picture, path, tracker, [face], box)
             else:
-                view = View(picture.rgb, find_face(picture, path, tracker).points, picture.alpha)
+                view = View(
+                    picture.rgb, find_face(picture, path, tracker).points, picture.alpha, sha256=sha256_of(path)
+                )
             views.append(view)
         return Portrait(tuple(views))
 
@@ -185,7 +192,10 @@ def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int],
     """A view for each of some faces of a picture, which know of each other and of all the others in it."""
     found = _search(picture, path, tracker, box)
     chosen = [_numbered(found, path, number) for number in faces]
-    return [View(picture.rgb, face.points, picture.alpha, _neighbours(face, found.faces)) for face in chosen]
+    return [
+        View(picture.rgb, face.points, picture.alpha, _neighbours(face, found.faces), sha256_of(path))
+        for face in chosen
+    ]
 
 
 def _neighbours(face: Face, faces: Sequence[Face]) -> tuple[Points, ...]:

@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.credentials.marking import Marking
 from gioconda.errors import OutputError, UsageError
 from gioconda.media.ahead import ahead, depth_for
-from gioconda.media.clip import ClipWriter, Sound, check_output, is_folder
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.clip import ClipWriter, Seal, Sound, check_output, is_folder
+from gioconda.media.files import partial_path, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
 from gioconda.progress import Progress
 
 if TYPE_CHECKING:
+    from gioconda.credentials.statement import Statement
     from gioconda.pipeline import Frame
 
 SEGMENT = 4.0
@@ -62,6 +64,10 @@ class Scene(Protocol):
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types; large things by their `digest`."""
+        ...
+
+    def statement(self, consent: str | None = None) -> Statement:
+        """What a clip of it says of itself."""
         ...
 
 
@@ -105,6 +111,7 @@ class Unfinished:
     Attributes:
         path: the clip.
         scene: what it shows.
+        label: whether a visible label is drawn.
         pictures: whether it is a folder of numbered pictures; then each is a segment by itself.
         made: segments that are finished.
         changed: in what an earlier attempt, now discarded, was of something else; empty if there was none.
@@ -112,12 +119,13 @@ class Unfinished:
 
     path: Path
     scene: Scene
+    label: bool
     pictures: bool
     made: int
     changed: tuple[str, ...]
 
     @staticmethod
-    def of(path: str | Path, scene: Scene) -> Unfinished:
+    def of(path: str | Path, scene: Scene, label: bool) -> Unfinished:
         """Look for what is finished; what was made of something else is removed.
 
         Raises:
@@ -126,7 +134,7 @@ class Unfinished:
         check_resumable(path)
         pictures = is_folder(path)
         folder = resume_folder(path)
-        about = {"pictures": pictures, "segment": SEGMENT, **scene.identity()}
+        about = {"pictures": pictures, "segment": SEGMENT, "label": label, **scene.identity()}
         try:
             before = _read(folder / _ABOUT)
             changed = tuple(name for name in about if before and before.get(name) != about[name])
@@ -139,13 +147,19 @@ class Unfinished:
                 litter.unlink()
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {spoken_os_error(error)}") from error
-        fresh = Unfinished(Path(path), scene, pictures, 0, changed)
+        fresh = Unfinished(Path(path), scene, label, pictures, 0, changed)
         return replace(fresh, made=sum(1 for _ in takewhile(Path.exists, fresh._segments())))
 
     @property
     def done(self) -> int:
         """Frames that are finished."""
         return min(self.made * self._step, len(self.scene))
+
+    def _frames(self) -> Iterator[Frame]:
+        """What is missing, marked as if it had never been interrupted: by the first frame."""
+        if self.done < len(self.scene):
+            marking = Marking.of(next(self.scene.frames()), self.label)
+            yield from map(marking.on, self.scene.frames(self.done))
 
     @property
     def _step(self) -> int:
@@ -157,26 +171,30 @@ class Unfinished:
         suffix = ".png" if self.pictures else self.path.suffix
         return [folder / f"{first:06d}{suffix}" for first in range(0, len(self.scene), self._step)]
 
-    def finish(self, sound: Sound | None, progress: Progress) -> None:
-        """Render what is missing, join all segments, and remove them.
+    def finish(self, sound: Sound | None, seal: Seal, progress: Progress) -> None:
+        """Render what is missing, join all segments, sign the whole, and remove them.
 
         Raises:
             OutputError: segments or clip cannot be written; what is finished is kept.
         """
         size, fps = self.scene.size, self.scene.fps
         with (
-            closing(ahead(self.scene.frames(self.done), depth_for(size))) as frames,
+            closing(ahead(self._frames(), depth_for(size))) as frames,
             progress(f"writing {self.path.name}", len(self.scene) - self.done) as tick,
         ):
             for segment in self._segments()[self.made :]:
                 if self.pictures:
                     frame = next(frames)
-                    write_png(segment, frame.rgb, frame.alpha, effort=1)
+                    # Signed before it has its name: what has one is finished.
+                    part = partial_path(segment)
+                    write_png(part, frame.rgb, frame.alpha, effort=1)
+                    seal(part)
+                    part.replace(segment)
                     tick()
                     continue
-                with ClipWriter(segment, *size, fps) as part:
+                with ClipWriter(segment, *size, fps) as clip:
                     for frame in islice(frames, self._step):
-                        part.write(frame.rgb, frame.alpha)
+                        clip.write(frame.rgb, frame.alpha)
                         tick()
         if self.pictures:
             try:
@@ -184,7 +202,7 @@ class Unfinished:
             except OSError as error:
                 raise OutputError(f"cannot write {self.path}: {spoken_os_error(error)}") from error
         else:
-            with ClipWriter(self.path, *size, fps, sound) as clip:
+            with ClipWriter(self.path, *size, fps, sound, seal) as clip:
                 for segment in self._segments():
                     clip.append(segment)
         shutil.rmtree(resume_folder(self.path), ignore_errors=True)

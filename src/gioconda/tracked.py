@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save
 from gioconda import __version__
 from gioconda.drivers import open_driver
 from gioconda.errors import MotionFileError, OutputError
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import MAX_PIXELS, read_picture
 from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
@@ -36,7 +36,7 @@ def kept_performance(
     if kept is None:
         return open_driver(driver, start=start, end=end, progress=progress)
     with suppress(MotionFileError):  # none yet, or of no use
-        return replace(read_motion(kept), source=path)
+        return replace(read_motion(kept), source=path, sha256=sha256_of(path))
     performance = open_driver(driver, start=start, end=end, progress=progress)
     if performance.source is not None:
         performance.save(kept)
@@ -56,7 +56,9 @@ def kept_portrait(folder: Path, picture: Path, max_pixels: int = MAX_PIXELS) -> 
     with suppress(OSError, SafetensorError, KeyError):  # none yet, or of no use
         faces = load_file(kept)
         pixels = read_picture(picture, max_pixels)
-        return Portrait((View(pixels.rgb, faces["points"], pixels.alpha, tuple(faces["neighbours"])),))
+        return Portrait(
+            (View(pixels.rgb, faces["points"], pixels.alpha, tuple(faces["neighbours"]), sha256_of(picture)),)
+        )
     portrait = Portrait.from_pictures([picture], max_pixels=max_pixels)
     view = portrait.views[0]
     neighbours = np.stack(view.neighbours) if view.neighbours else np.zeros((0, *view.points.shape), np.float32)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from gioconda.commands.options import (
     DRIVER,
     Verbs,
+    add_disclosure,
     add_movement,
     add_pictures,
     add_size,
+    disclosure,
     drawing,
     read_portrait,
     report_gaps,
@@ -24,6 +26,7 @@ from gioconda.errors import UsageError, VideoError
 from gioconda.progress import bar
 
 if TYPE_CHECKING:
+    from gioconda.credentials.statement import Disclosure
     from gioconda.group import Group
     from gioconda.media.clip import Sound
     from gioconda.performance import Performance
@@ -64,6 +67,7 @@ def add(verbs: Verbs) -> None:
     added.add_argument(
         "--resume", action="store_true", help="keep what is finished when interrupted; the same command goes on"
     )
+    add_disclosure(added)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -80,6 +84,7 @@ def _run(options: argparse.Namespace) -> None:
         check_output(options.out)
     if options.sound and not options.sound.is_file():
         raise VideoError(f"{options.sound}: no such file to take the sound from")
+    told = disclosure(options)
     scene: Animation | Group
     if options.driver is None:
         portraits = Portrait.from_group(options.pictures[0], list(people), max_pixels=options.max_pixels)
@@ -94,9 +99,9 @@ def _run(options: argparse.Namespace) -> None:
         scene = animate(portrait, performances[options.driver], size=options.size, **drawing(options))
         sound = sound_of(scene.performance, options.sound or not options.mute)
     if options.resume:
-        _resume(options.out, scene, sound)
+        _resume(options.out, scene, sound, told)
     else:
-        save_scene(options.out, scene, sound, bar, resume=False)
+        save_scene(options.out, scene, sound, told, bar, resume=False)
     width, height = scene.size
     if is_still_output(options.out):
         print(f"{options.out}: {width} x {height}")
@@ -159,16 +164,19 @@ def _performances(options: argparse.Namespace, drivers: Iterable[str]) -> dict[s
     }
 
 
-def _resume(out: str, scene: Animation | Group, sound: Sound | None) -> None:
+def _resume(out: str, scene: Animation | Group, sound: Sound | None, told: Disclosure) -> None:
+    from gioconda.credentials.identity import signing_identity
+    from gioconda.credentials.signing import Seal
     from gioconda.resume import Unfinished
 
-    unfinished = Unfinished.of(out, scene)
+    unfinished = Unfinished.of(out, scene, told.label)
     if unfinished.changed:
         print(f"what was unfinished was made with another {', '.join(unfinished.changed)}: begun anew")
     elif unfinished.made:
         print(f"going on after frame {unfinished.done} of {len(scene)}")
     try:
-        unfinished.finish(sound, bar)
+        seal = Seal(scene.statement(told.consent), told.identity or signing_identity())
+        unfinished.finish(sound, seal, bar)
     except KeyboardInterrupt:
         print(f"gioconda: what is finished of {out} is kept; the same command goes on", file=sys.stderr)
         raise

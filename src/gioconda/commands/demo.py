@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, verb
+from gioconda.commands.options import Verbs, identity, verb
 from gioconda.progress import bar
 
 
@@ -18,5 +18,6 @@ def add(verbs: Verbs) -> None:
 def _run(options: argparse.Namespace) -> None:
     from gioconda.demo import make_demo
 
+    identity()
     for path in make_demo(options.out, progress=bar):
         print(path)

@@ -11,6 +11,8 @@ from gioconda.media.pictures import MAX_PIXELS
 
 if TYPE_CHECKING:
     from gioconda.avatar import Avatar
+    from gioconda.credentials.identity import Identity
+    from gioconda.credentials.statement import Disclosure
     from gioconda.performance import Performance
     from gioconda.portrait import Portrait
     from gioconda.tracking import Box
@@ -150,6 +152,36 @@ def drawing(options: argparse.Namespace) -> dict[str, Any]:
         "crop": options.crop,
         "fps": options.fps,
     }
+
+
+def add_disclosure(verb: argparse.ArgumentParser) -> None:
+    """What the clip says of itself."""
+    verb.add_argument("--label", action="store_true", help="draw a small visible label on every frame")
+    verb.add_argument(
+        "--consent", metavar="NOTE", help="who agreed to this clip; it is stored in the clip for everybody to read"
+    )
+    verb.add_argument(
+        "--certificate", type=Path, metavar="FILE.pem", help="sign with your own certificate, its chain after it"
+    )
+    verb.add_argument("--key", type=Path, metavar="FILE.pem", help="its private key")
+
+
+def disclosure(options: argparse.Namespace) -> Disclosure:
+    """What `add_disclosure` asked for."""
+    from gioconda.credentials.statement import Disclosure
+
+    return Disclosure(options.label, options.consent, identity(options.certificate, options.key))
+
+
+def identity(certificate: Path | None = None, key: Path | None = None) -> Identity:
+    """Who signs. The local certificate is made here if it is needed and there is none yet, and that is said."""
+    from gioconda.credentials.identity import signing_identity
+
+    found = signing_identity(certificate, key)
+    if found.new:
+        where = f"kept in {found.path}" if found.path else "for this time only, since it could not be kept"
+        print(f"made a local certificate to sign clips with, {where}; it says nothing about who you are")
+    return found
 
 
 def report_gaps(performance: Performance, driver: str = "the driver") -> None:

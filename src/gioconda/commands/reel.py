@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from gioconda.commands.options import Verbs, add_movement, add_pictures, drawing, read_portrait, verb
+from gioconda.commands.options import (
+    Verbs,
+    add_disclosure,
+    add_movement,
+    add_pictures,
+    disclosure,
+    drawing,
+    read_portrait,
+    verb,
+)
 from gioconda.errors import UsageError
 from gioconda.progress import bar
 
@@ -25,6 +34,7 @@ def add(verbs: Verbs) -> None:
     added.add_argument(
         "--sound", type=int, metavar="N", help="hear the voice of driver N, counted from 0 (default: silent)"
     )
+    add_disclosure(added)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -35,6 +45,7 @@ def _run(options: argparse.Namespace) -> None:
     check_output(options.out)
     if options.sound is not None and not 0 <= options.sound < len(options.drivers):
         raise UsageError(f"--sound {options.sound}: the drivers are numbered 0 to {len(options.drivers) - 1}")
+    told = disclosure(options)
     portrait = read_portrait(options, options.face)
     performances = [
         open_driver(driver, start=options.start, end=options.end, progress=bar) for driver in options.drivers
@@ -45,5 +56,5 @@ def _run(options: argparse.Namespace) -> None:
         height=options.height,
         **drawing(options),
     )
-    reel.save(options.out, sound=options.sound, progress=bar)
+    reel.save(options.out, sound=options.sound, disclosure=told, progress=bar)
     print(f"{options.out}: {len(reel)} frames, {len(performances)} performances")

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gioconda.errors import OutputError
-from gioconda.media.files import partial_path, spoken_os_error
+from gioconda.media.files import partial_path, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
 from gioconda.media.video import open_media, read_packets, sound_origin
 
@@ -40,6 +40,9 @@ __all__ = ["OUTPUT_SUFFIXES", "STILL_SUFFIXES", "ClipWriter", "Sound", "check_ou
 
 Bytes = NDArray[np.uint8]
 Samples = NDArray[np.float32]
+
+Seal = Callable[[Path], bytes | None]
+"""Signs a finished file in place; gives back the sidecar of one that cannot hold its signature itself."""
 
 _SOUND_RATE = 48_000  # samples per second
 _SOUND_SLACK = _SOUND_RATE // 50  # disorder of time stamps that is not worth a click
@@ -102,7 +105,8 @@ class ClipWriter:
     an odd one grows by a pixel that repeats the edge. GIF shows at most 50 frames per second;
     surplus frames are left out.
 
-    ``width``, ``height``: pixels. ``fps``: frames per second.
+    ``width``, ``height``: pixels. ``fps``: frames per second. ``seal``: signs the finished file, or
+    each picture of a folder; a sidecar has the clip's whole name and .c2pa after it.
 
     The clip appears under its name when the ``with`` block ends well, and not at all otherwise.
     Raises OutputError (see ``check_output``; also a full disk, or no frames at all) and, for the file
@@ -110,7 +114,13 @@ class ClipWriter:
     """
 
     def __init__(
-        self, path: str | Path, width: int, height: int, fps: Fraction | float, sound: Sound | None = None
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: Fraction | float,
+        sound: Sound | None = None,
+        seal: Seal | None = None,
     ) -> None:
         check_output(path)
         if width < 1 or height < 1 or not 0.01 <= fps <= 1000:
@@ -121,6 +131,7 @@ class ClipWriter:
         self.fps = Fraction(fps).limit_denominator(1001)
         self.frame_count = 0
         self._sound = sound
+        self._seal = seal
         self._recipe = None if is_folder(path) or is_still_output(path) else _recipe(self.path)
         if self._recipe and max(width, height) > self._recipe.longest_side:
             raise OutputError(
@@ -192,6 +203,12 @@ class ClipWriter:
         if self.frame_count == 0:
             raise OutputError(f"{self.path} was not written: there are no frames; check the driver.")
         self._sink.finish()
+        if self._seal is not None:
+            for file in sorted(self._part.iterdir()) if self._part.is_dir() else (self._part,):
+                sidecar = self._seal(file)
+                if sidecar is not None:
+                    with whole_file(self.path.with_name(f"{self.path.name}.c2pa")) as beside:
+                        beside.write(sidecar)
         self._part.replace(self.path)
 
     def _discard(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 def partial_path(path: Path) -> Path:
     """A hidden, unused name next to ``path``, with its ending, for a file still being written."""
     return path.with_name(f".{path.name}.part-{secrets.token_hex(4)}{path.suffix}")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's contents, in hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def spoken_os_error(error: OSError) -> str:
