@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.avatar import Avatar
 from gioconda.errors import UsageError
 from gioconda.media.ahead import ahead
 from gioconda.media.clip import ClipWriter, Sound
@@ -38,7 +39,7 @@ class Animation:
         gains: how much of each part of the movement.
         absolute: whether the head is turned as the driver's is to the camera.
         renderer: name of the renderer.
-        weights: its network, where it has one.
+        weights: its network, where it has one: a file or an avatar.
         fps: frames per second of the clip.
     """
 
@@ -47,7 +48,7 @@ class Animation:
     gains: Gains
     absolute: bool
     renderer: str
-    weights: Path | None
+    weights: Path | Avatar | None
     fps: float
 
     @property
@@ -94,7 +95,7 @@ def animate(
     gains: Gains | None = None,
     absolute: bool = False,
     renderer: str = "flow",
-    weights: Path | None = None,
+    weights: Path | Avatar | None = None,
     crop: bool = False,
     size: int | None = None,
     fps: float | None = None,
@@ -107,7 +108,7 @@ def animate(
         gains: how much of head, mouth, eyes and brows; None for all of them as they are.
         absolute: turn the head as the driver's is turned to the camera, instead of from its own pose.
         renderer: name of the renderer.
-        weights: the network of `warp`: the warp.onnx of a training run.
+        weights: the network of `warp`: the warp.onnx of a training run; of `sketch`: an avatar, or its file.
         crop: show the head alone, not the whole picture.
         size: longer side of the clip in pixels; None for the picture's own.
         fps: frames per second; None for the driver's.

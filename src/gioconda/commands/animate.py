@@ -34,13 +34,12 @@ def _run(options: argparse.Namespace) -> None:
     check_output(options.out)
     if options.sound and not options.sound.is_file():
         raise VideoError(f"{options.sound}: no such file to take the sound from")
-    portrait = read_portrait(options)
+    subject = read_portrait(options)
     performance = open_driver(options.driver, start=options.start, end=options.end, progress=bar)
     animation = animate(
-        portrait,
-        performance,
+        performance=performance,
         size=options.size,
-        **drawing(options),
+        **drawing(options, subject),
     )
     animation.save(options.out, sound=options.sound or not options.mute, progress=bar)
     width, height = animation.size

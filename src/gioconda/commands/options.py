@@ -54,12 +54,12 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
     add_max_pixels(verb)
 
 
-def read_portrait(options: argparse.Namespace) -> Portrait:
+def read_portrait(options: argparse.Namespace) -> Portrait | Avatar:
     """What `add_pictures` asked for."""
     from gioconda.portrait import Portrait
 
     if avatar := _avatar(options):
-        return avatar.portrait
+        return avatar
     return Portrait.from_pictures(options.pictures, face=options.face, box=options.box, max_pixels=options.max_pixels)
 
 
@@ -109,23 +109,34 @@ def add_movement(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="turn the head as the driver's is to the camera, not from its own pose",
     )
-    verb.add_argument("--renderer", default="flow", help="what draws the face: flow (default), or warp with --weights")
+    verb.add_argument(
+        "--renderer",
+        help="what draws the face: flow (default), or warp with --weights; avatars say themselves what draws them",
+    )
     verb.add_argument("--weights", type=Path, metavar="FILE", help="the network of warp: warp.onnx of a training run")
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
     verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
 
 
-def drawing(options: argparse.Namespace) -> dict[str, Any]:
-    """What `add_movement` asked for, as `animate` takes it."""
+def drawing(options: argparse.Namespace, subject: Portrait | Avatar) -> dict[str, Any]:
+    """The subject, and what `add_movement` asked for, as `animate` takes them."""
+    from gioconda.avatar import Avatar
     from gioconda.retarget import Gains
 
-    # An avatar says itself who draws it, and brings the network.
-    avatar = _avatar(options)
+    renderer, weights, portrait = options.renderer or "flow", options.weights, subject
+    if isinstance(subject, Avatar):
+        portrait = subject.portrait
+        # An avatar brings its own network; another renderer draws its first picture like any other.
+        if options.renderer in (None, subject.about.renderer):
+            if weights:
+                subject.check_base(weights)
+            renderer, weights = subject.about.renderer, subject
     return {
+        "portrait": portrait,
         "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
         "absolute": options.absolute,
-        "renderer": avatar.about.renderer if avatar else options.renderer,
-        "weights": options.pictures[0] if avatar else options.weights,
+        "renderer": renderer,
+        "weights": weights,
         "crop": options.crop,
         "fps": options.fps,
     }

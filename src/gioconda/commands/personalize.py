@@ -30,15 +30,15 @@ def add(verbs: Verbs) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from gioconda.avatar import check_avatar_path
+    from gioconda.avatar import Avatar, check_avatar_path
 
     check_avatar_path(options.out)
     try:
         from gioconda.learning.personalize import personalize
     except ImportError as error:
         raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    avatar = personalize(
-        read_portrait(options), options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar
-    )
+    subject = read_portrait(options)
+    portrait = subject.portrait if isinstance(subject, Avatar) else subject
+    avatar = personalize(portrait, options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar)
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

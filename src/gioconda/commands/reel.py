@@ -32,15 +32,14 @@ def _run(options: argparse.Namespace) -> None:
     check_output(options.out)
     if options.sound is not None and not 0 <= options.sound < len(options.drivers):
         raise UsageError(f"--sound {options.sound}: the drivers are numbered 0 to {len(options.drivers) - 1}")
-    portrait = read_portrait(options)
+    subject = read_portrait(options)
     performances = [
         open_driver(driver, start=options.start, end=options.end, progress=bar) for driver in options.drivers
     ]
     reel = Reel.of(
-        portrait,
-        performances,
+        performances=performances,
         height=options.height,
-        **drawing(options),
+        **drawing(options, subject),
     )
     reel.save(options.out, sound=options.sound, progress=bar)
     print(f"{options.out}: {len(reel)} frames, {len(performances)} performances")

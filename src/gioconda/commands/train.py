@@ -75,7 +75,7 @@ def _train_sketch(options: argparse.Namespace) -> None:
     content = ContentWeights(options.vgg19, options.vggface)
     if not (options.vgg19 and options.vggface):
         print("no weights for both content losses: pixels and the discriminator's features take their place")
-    steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar)
+    steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar, say=print)
     weights = options.out / "sketch.safetensors"
     export_base(options.out, weights, {"name": "sketch", "data": options.data.name})
     print(f"{weights} written after {steps} steps; curves in log.jsonl and tensorboard/, pictures in sheets/")

@@ -54,7 +54,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     path = Path(path)
     _check_file(path)
     try:
-        with _quiet_pillow(), Image.open(path, formats=_formats()) as image:
+        with quiet_pillow(), Image.open(path, formats=_formats()) as image:
             _check_size(path, image.size, max_pixels)
             image.load()
             return _to_picture(image)
@@ -131,8 +131,8 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Pillow without its warnings and its own size limit, which ``_check_size`` replaces.
+def quiet_pillow() -> Iterator[None]:
+    """Pillow without its warnings and its own size limit, which the caller replaces.
 
     Both are settings of the whole process, hence the lock.
     """
