@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import lzma
 import wave
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +21,7 @@ from gioconda.face import (
     LIPS_INNER_LOWER,
     LIPS_OUTER_LOWER,
     MOUTH_OUTLINE,
+    NOSE_TIP,
     Points,
     face_model,
 )
@@ -223,3 +226,56 @@ def beep(path: Path, seconds: float, begins: float, lasts: float = 0.2) -> Path:
 def luma(rgb: np.ndarray) -> np.ndarray:
     """Brightness, 0 to 255."""
     return rgb @ np.array([0.299, 0.587, 0.114])
+
+
+# A dataset folder
+
+GOOD = {
+    "person": "p1", "split": "train", "frames": 20, "fps": 15.0, "upscale": 0.5, "sharpness": 300.0,
+    "mouth_motion": 0.1, "head_motion": 9.0, "source": "a/b", "repo_licence": "MIT",
+}  # fmt: skip
+"""A line of `clips.jsonl` that may be learned from."""
+STILL = {"kind": "painting", "split": "train", "upscale": 0.9, "mouth_open": 0.3, "sharpness": 400.0, "source": "a/b"}
+"""A line of `stills.jsonl`, alike."""
+
+
+def write_landmarks(path: Path, points: np.ndarray) -> np.ndarray:
+    """In the format of the data: int16, first frame then differences; gives back what is kept, in quarter pixels."""
+    whole = np.rint(points * 4).astype(np.int16).transpose(2, 0, 1)
+    delta = np.concatenate([whole[:, :1], np.diff(whole, axis=1)], axis=1).astype(np.int16)
+    with lzma.open(path, "wb", preset=0) as file:
+        np.save(file, delta)
+    return whole.transpose(1, 2, 0) / 4
+
+
+def small_dataset(folder: Path, shots: dict[str, str], stills: Sequence[str] = (), side: int = 64) -> Path:
+    """A dataset folder of drawn faces: the person of each shot, of 16 frames, and stills, by name.
+
+    Each has a colour of its own, and a white dot on the nose; the faces move a little to the right.
+    """
+    (folder / "clips").mkdir(parents=True)
+    (folder / "stills").mkdir()
+    random = np.random.default_rng(0)
+
+    def drawn(points: np.ndarray, colour: Sequence[float]) -> np.ndarray:
+        rgb = np.full((side, side, 3), 40, np.uint8)
+        for place, half, tint in ((points.mean(axis=0), 0.3 * side, colour), (points[NOSE_TIP], 2, (255, 255, 255))):
+            cv2.circle(rgb, (round(float(place[0])), round(float(place[1]))), round(half), tint, -1)
+        return rgb
+
+    rest = face_model().shape * 0.22 * side + np.array([side / 2 - 2, 0.45 * side, 0])
+    rows = []
+    for name, person in shots.items():
+        points = np.stack([rest + np.array([0.25 * number, 0, 0]) for number in range(16)])
+        colour = random.integers(60, 255, 3).tolist()
+        film(folder / "clips" / f"{name}.mp4", [drawn(face, colour) for face in points], 15)
+        write_landmarks(folder / "clips" / f"{name}.npy.xz", points)
+        rows.append({"id": name, **GOOD, "person": person, "frames": 16})
+    (folder / "clips.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in stills:
+        rgb = drawn(rest, random.integers(60, 255, 3).tolist())
+        cv2.imwrite(str(folder / "stills" / f"{name}.jpg"), rgb[..., ::-1])
+    (folder / "stills.jsonl").write_text("".join(json.dumps({"id": name, **STILL}) + "\n" for name in stills))
+    faces = np.rint(np.stack([rest] * len(stills)) * 8) if stills else np.zeros((0, 478, 3))
+    np.savez(folder / "stills.npz", ids=np.array(list(stills), str), landmarks=faces.astype(np.int16))
+    return folder

@@ -3,10 +3,8 @@
 
 import hashlib
 import json
-import lzma
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,7 +30,7 @@ from gioconda.neutral import mouth_gap
 from gioconda.rendering import FlowRenderer, composite
 from gioconda.rendering.clues import CHANNELS, WINDOWS
 from gioconda.retarget import Gains, Sitter, retarget
-from makers import acting, film, jaw, movement, performed, sitter_of
+from makers import GOOD, STILL, acting, film, jaw, movement, performed, sitter_of, write_landmarks
 
 torch.set_num_threads(1)
 
@@ -209,19 +207,6 @@ def test_the_discriminator_judges_place_by_place(kind, size):
 # The dataset
 
 
-def write_landmarks(path: Path, points: np.ndarray) -> np.ndarray:
-    """In the format of the data: int16, first frame then differences; gives back what is kept, in quarter pixels."""
-    whole = np.rint(points * 4).astype(np.int16).transpose(2, 0, 1)
-    delta = np.concatenate([whole[:, :1], np.diff(whole, axis=1)], axis=1).astype(np.int16)
-    with lzma.open(path, "wb", preset=0) as file:
-        np.save(file, delta)
-    return whole.transpose(1, 2, 0) / 4
-
-
-GOOD = {
-    "person": "p1", "split": "train", "frames": 20, "fps": 15.0, "upscale": 0.5, "sharpness": 300.0,
-    "mouth_motion": 0.1, "head_motion": 9.0, "source": "a/b", "repo_licence": "MIT",
-}  # fmt: skip
 REFUSED = {
     "agpl": {"repo_licence": "AGPL-3.0"},
     "nc": {"repo_licence": "CC-BY-NC"},
@@ -231,7 +216,6 @@ REFUSED = {
     "soft": {"upscale": 1.61},
     "brief": {"frames": 15},
 }
-STILL = {"kind": "painting", "split": "train", "upscale": 0.9, "mouth_open": 0.3, "sharpness": 400.0, "source": "a/b"}
 
 
 @pytest.fixture(scope="module")

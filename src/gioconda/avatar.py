@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from gioconda.errors import AvatarError, OutputError
 from gioconda.face import LANDMARKS
 from gioconda.media.files import spoken_os_error, whole_file
-from gioconda.media.pictures import MAX_PIXELS
+from gioconda.media.pictures import MAX_PIXELS, quiet_pillow
 from gioconda.portrait import MOST_VIEWS, Portrait, View
 
 VERSION = 1
@@ -65,6 +65,22 @@ class Avatar:
     about: About
     network: Mapping[str, NDArray[Any]]
 
+    def check_base(self, weights: Path) -> None:
+        """See to it that weights are those the avatar was fine-tuned from; it needs none to be animated.
+
+        Raises:
+            AvatarError: they are others, or cannot be read.
+        """
+        try:
+            given = hashlib.sha256(weights.read_bytes()).hexdigest()
+        except OSError as error:
+            raise AvatarError(f"{weights}: cannot be read ({error.strerror}); an avatar needs no --weights") from error
+        if given != self.about.base:
+            raise AvatarError(
+                f"the avatar was fine-tuned from weights {self.about.base[:12]}..., not from {weights} "
+                f"({given[:12]}...); leave out --weights, an avatar needs none, or make it again from these"
+            )
+
     def save(self, path: str | Path) -> Path:
         """Write it; the file appears under its name only when it is whole.
 
@@ -100,8 +116,8 @@ class Avatar:
             raise AvatarError(f"{path}: no such file; make one with 'gioconda personalize PICTURES --out {path.name}'")
         try:
             with safe_open(path, framework="numpy") as file:
-                header = json.loads((file.metadata() or {})["gioconda"])
-                if header.pop("format") != "gioconda.avatar":
+                header = dict(json.loads((file.metadata() or {}).get("gioconda", "{}")))
+                if header.pop("format", None) != "gioconda.avatar":
                     raise AvatarError(f"{path}: not an avatar; make one with 'gioconda personalize'")
                 if header["version"] > VERSION:
                     raise AvatarError(
@@ -121,13 +137,13 @@ class Avatar:
                     for name in file.keys()  # noqa: SIM118 (it is a file, not a mapping)
                     if name.startswith(_NETWORK)
                 }
-            header["pictures"] = tuple(header["pictures"])
-            about = About(**header)
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+            if not all(np.isfinite(values).all() for values in network.values()):
+                raise ValueError("its network holds numbers that are none")
+            return Avatar(Portrait(views), _about(header), network)
+        except (AvatarError, MemoryError):
+            raise
+        except Exception as error:  # damaged files make the decoders raise nearly anything
             raise AvatarError(f"{path}: not a whole avatar ({error}); make it again") from error
-        if not all(np.isfinite(values).all() for values in network.values()):
-            raise AvatarError(f"{path}: its network holds numbers that are none; make it again")
-        return Avatar(Portrait(views), about, network)
 
 
 def check_avatar_path(path: Path) -> None:
@@ -144,6 +160,16 @@ def picture_hash(view: View) -> str:
     return hashlib.sha256(repr(view.rgb.shape).encode() + view.rgb.tobytes()).hexdigest()
 
 
+def _about(header: dict[str, Any]) -> About:
+    about = About(**{**header, "pictures": tuple(header["pictures"])})
+    texts = (about.renderer, about.base, about.consent, *about.pictures)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(about.steps, int):
+        raise TypeError("a header of another make")
+    if not all(isinstance(name, str) and isinstance(value, int) for name, value in about.shape.items()):
+        raise TypeError("a shape of another make")
+    return about
+
+
 def _png(view: View) -> NDArray[np.uint8]:
     pixels = view.rgb if view.alpha is None else np.dstack([view.rgb, view.alpha])
     buffer = io.BytesIO()
@@ -154,7 +180,7 @@ def _png(view: View) -> NDArray[np.uint8]:
 def _view(png: NDArray[Any], points: NDArray[Any], max_pixels: int) -> View:
     if points.shape != (LANDMARKS, 3) or not np.isfinite(points).all():
         raise ValueError("landmarks of another make")
-    with Image.open(io.BytesIO(png.astype(np.uint8).tobytes()), formats=["PNG"]) as image:
+    with quiet_pillow(), Image.open(io.BytesIO(png.astype(np.uint8).tobytes()), formats=["PNG"]) as image:
         if image.width * image.height > max_pixels or image.mode not in ("RGB", "RGBA"):
             raise ValueError(f"a picture of {image.width} x {image.height}, {image.mode}")
         pixels = np.asarray(image)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda import __version__
+from gioconda.avatar import Avatar
 from gioconda.credentials.identity import signing_identity
 from gioconda.credentials.marking import marked
 from gioconda.credentials.signing import Seal
@@ -58,7 +59,7 @@ class Animation:
         gains: how much of each part of the movement.
         absolute: whether the head is turned as the driver's is to the camera.
         renderer: name of the renderer.
-        weights: its network, where it has one.
+        weights: its network, where it has one: a file or an avatar.
         fps: frames per second of the clip.
     """
 
@@ -67,7 +68,7 @@ class Animation:
     gains: Gains
     absolute: bool
     renderer: str
-    weights: Path | None
+    weights: Path | Avatar | None
     fps: float
 
     @property
@@ -107,8 +108,14 @@ class Animation:
             "gains": vars(self.gains),
             "absolute": self.absolute,
             "renderer": self.renderer,
-            "weights": digest(self.weights) if self.weights else None,
+            "weights": self._network(),
         }
+
+    def _network(self) -> str | None:
+        """Sha256 of the weights, if there are any; those that are missing are told of by the renderer."""
+        if isinstance(self.weights, Avatar):
+            return digest(*self.weights.network.values())
+        return sha256_of(self.weights) if self.weights and self.weights.is_file() else None
 
     def painter(self) -> Callable[[Motion], Patch]:
         """What draws the face region for a movement."""
@@ -119,11 +126,9 @@ class Animation:
 
     def statement(self, consent: str | None = None) -> Statement:
         """What a clip of it says of itself."""
-        # Weights that are missing are told of by the renderer.
-        network = self.weights if self.weights and self.weights.is_file() else None
         return Statement(
             renderer=self.renderer,
-            weights=sha256_of(network) if network else None,
+            weights=self._network(),
             portraits=tuple(view.sha256 for view in self.portrait.views if view.sha256),
             performances=(self.performance.sha256,) if self.performance.sha256 else (),
             consent=consent,
@@ -184,7 +189,7 @@ def animate(
     gains: Gains | None = None,
     absolute: bool = False,
     renderer: str = "flow",
-    weights: Path | None = None,
+    weights: Path | Avatar | None = None,
     crop: bool = False,
     size: int | None = None,
     fps: float | None = None,
@@ -197,7 +202,7 @@ def animate(
         gains: how much of head, mouth, eyes and brows; None for all of them as they are.
         absolute: turn the head as the driver's is turned to the camera, instead of from its own pose.
         renderer: name of the renderer.
-        weights: the network of `warp`: the warp.onnx of a training run.
+        weights: the network of `warp`: the warp.onnx of a training run; of `sketch`: an avatar, or its file.
         crop: show the head alone, not the whole picture.
         size: longer side of the clip in pixels; None for the picture's own.
         fps: frames per second; None for the driver's.

@@ -18,6 +18,7 @@ from gioconda.commands.options import (
     add_size,
     disclosure,
     drawing,
+    portrait_of,
     read_portrait,
     report_gaps,
     verb,
@@ -94,9 +95,10 @@ def _run(options: argparse.Namespace) -> None:
         voice = None if options.voice is None else list(people).index(options.voice)
         sound = scene.sound(options.sound or not options.mute, voice)
     else:
-        portrait = read_portrait(options, *people)
+        subject = read_portrait(options, *people)
         performances = _performances(options, people.values())
-        scene = animate(portrait, performances[options.driver], size=options.size, **drawing(options))
+        performance = performances[options.driver]
+        scene = animate(portrait_of(subject), performance, size=options.size, **drawing(options, subject))
         sound = sound_of(scene.performance, options.sound or not options.mute)
     if options.resume:
         _resume(options.out, scene, sound, told)

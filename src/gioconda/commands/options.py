@@ -54,12 +54,12 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
     add_max_pixels(verb)
 
 
-def read_portrait(options: argparse.Namespace, face: int) -> Portrait:
+def read_portrait(options: argparse.Namespace, face: int) -> Portrait | Avatar:
     """What `add_pictures` asked for."""
     from gioconda.portrait import Portrait
 
     if avatar := _avatar(options):
-        return avatar.portrait
+        return avatar
     return Portrait.from_pictures(
         options.pictures,
         face=face,
@@ -67,6 +67,13 @@ def read_portrait(options: argparse.Namespace, face: int) -> Portrait:
         landmarks=options.landmarks,
         max_pixels=options.max_pixels,
     )
+
+
+def portrait_of(subject: Portrait | Avatar) -> Portrait:
+    """The pictures of what `read_portrait` read."""
+    from gioconda.portrait import Portrait
+
+    return subject if isinstance(subject, Portrait) else subject.portrait
 
 
 def _avatar(options: argparse.Namespace) -> Avatar | None:
@@ -127,7 +134,10 @@ def add_movement(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="turn the head as the driver's is to the camera, not from its own pose",
     )
-    verb.add_argument("--renderer", default="flow", help="what draws the face: flow (default), or warp with --weights")
+    verb.add_argument(
+        "--renderer",
+        help="what draws the face: flow (default), or warp with --weights; avatars say themselves what draws them",
+    )
     verb.add_argument("--weights", type=Path, metavar="FILE", help="the network of warp: warp.onnx of a training run")
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
     verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
@@ -138,17 +148,22 @@ def add_size(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--size", type=int, metavar="PIXELS", help="longer side of the clip (default: the picture's own)")
 
 
-def drawing(options: argparse.Namespace) -> dict[str, Any]:
-    """What `add_movement` asked for, as `animate` takes it."""
+def drawing(options: argparse.Namespace, subject: Portrait | Avatar | None = None) -> dict[str, Any]:
+    """What `add_movement` asked for, as `animate` takes it; an avatar says itself who draws it."""
+    from gioconda.avatar import Avatar
     from gioconda.retarget import Gains
 
-    # An avatar says itself who draws it, and brings the network.
-    avatar = _avatar(options) if "pictures" in options else None
+    renderer, weights = options.renderer or "flow", options.weights
+    if isinstance(subject, Avatar) and options.renderer in (None, subject.about.renderer):
+        # It brings its own network; another renderer draws its first picture like any other.
+        if weights:
+            subject.check_base(weights)
+        renderer, weights = subject.about.renderer, subject
     return {
         "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
         "absolute": options.absolute,
-        "renderer": avatar.about.renderer if avatar else options.renderer,
-        "weights": options.pictures[0] if avatar else options.weights,
+        "renderer": renderer,
+        "weights": weights,
         "crop": options.crop,
         "fps": options.fps,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_pictures, read_portrait, verb
+from gioconda.commands.options import Verbs, add_pictures, portrait_of, read_portrait, verb
 from gioconda.errors import MissingExtraError
 from gioconda.progress import bar
 
@@ -37,8 +37,7 @@ def _run(options: argparse.Namespace) -> None:
         from gioconda.learning.personalize import personalize
     except ImportError as error:
         raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    avatar = personalize(
-        read_portrait(options, 0), options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar
-    )
+    portrait = portrait_of(read_portrait(options, 0))
+    avatar = personalize(portrait, options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar)
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

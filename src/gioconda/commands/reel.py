@@ -11,6 +11,7 @@ from gioconda.commands.options import (
     add_pictures,
     disclosure,
     drawing,
+    portrait_of,
     read_portrait,
     verb,
 )
@@ -46,15 +47,15 @@ def _run(options: argparse.Namespace) -> None:
     if options.sound is not None and not 0 <= options.sound < len(options.drivers):
         raise UsageError(f"--sound {options.sound}: the drivers are numbered 0 to {len(options.drivers) - 1}")
     told = disclosure(options)
-    portrait = read_portrait(options, options.face)
+    subject = read_portrait(options, options.face)
     performances = [
         open_driver(driver, start=options.start, end=options.end, progress=bar) for driver in options.drivers
     ]
     reel = Reel.of(
-        portrait,
+        portrait_of(subject),
         performances,
         height=options.height,
-        **drawing(options),
+        **drawing(options, subject),
     )
     reel.save(options.out, sound=options.sound, disclosure=told, progress=bar)
     print(f"{options.out}: {len(reel)} frames, {len(performances)} performances")

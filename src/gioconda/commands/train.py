@@ -76,7 +76,7 @@ def _train_sketch(options: argparse.Namespace) -> None:
     content = ContentWeights(options.vgg19, options.vggface)
     if not (options.vgg19 and options.vggface):
         print("no weights for both content losses: pixels and the discriminator's features take their place")
-    steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar)
+    steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar, say=print)
     weights = options.out / "sketch.safetensors"
     card = {"name": "sketch", "data": options.data.name, "trained_on": trained_on(options.data)}
     export_base(options.out, weights, card)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from gioconda.errors import OutputError, UsageError
-from gioconda.learning.checkpoint import NAME, below, checkpoint_header
+from gioconda.learning.checkpoint import NAME, below, checkpoint_header, one_line
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Shape
 from gioconda.media.files import spoken_os_error, whole_file
 
@@ -91,7 +91,7 @@ def load_base(path: Path, device: str = "cpu") -> Base:
             network.load_state_dict(below(state, f"{name}."))
             network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{path}: not weights that can be read ({error})") from error
+        raise UsageError(f"{path}: not weights that can be read ({one_line(error)})") from error
     return base
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from torch import Tensor, nn, optim
 
 from gioconda.errors import OutputError, UsageError
 from gioconda.media.files import spoken_os_error, whole_file
+
+_DAMAGE = (OSError, SafetensorError, RuntimeError, AttributeError, KeyError, TypeError, ValueError)
+"""What reading a file that is no checkpoint, or another network's, may raise."""
 
 NAME = "checkpoint.safetensors"
 
@@ -45,6 +49,24 @@ def save_checkpoint(
         raise OutputError(f"{path}: cannot be written: {spoken_os_error(error)}") from error
 
 
+def check_room(folder: Path, networks: Networks, optimisers: Optimisers) -> None:
+    """See to it, before any work is done, that checkpoints will fit into a folder.
+
+    Raises:
+        OutputError: there is not enough space for two, of which one is being written.
+    """
+    numbers = sum(value.numel() for network in networks.values() for value in network.state_dict().values())
+    # Adam keeps two more of each number that it moves.
+    moved = sum(p.numel() for o in optimisers.values() for group in o.param_groups for p in group["params"])
+    wanted = 2 * 4 * (numbers + 2 * moved)
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise OutputError(
+            f"{folder}: checkpoints take {wanted / 1e6:.0f} MB, {free / 1e6:.0f} MB are free; "
+            "free some space or choose another folder"
+        )
+
+
 def load_checkpoint(path: Path, networks: Networks, optimisers: Optimisers, device: str) -> int:
     """Put a checkpoint's numbers into networks and optimisers of the same make; gives back its step.
 
@@ -63,15 +85,32 @@ def load_checkpoint(path: Path, networks: Networks, optimisers: Optimisers, devi
                 kept.setdefault(int(index), {})[entry] = value.cpu() if entry == "step" else value
             optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
         return checkpoint_header(path)[0]
-    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise UsageError(f"{path}: not a checkpoint of this run ({error}); give another folder") from error
+    except _DAMAGE as error:
+        raise UsageError(
+            f"{path}: not a checkpoint of this run and its data ({one_line(error)}); give another folder"
+        ) from error
 
 
 def checkpoint_header(path: Path) -> tuple[int, dict[str, Any]]:
-    """How many steps a checkpoint has behind it, and the settings it was begun with."""
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-    return int(header["step"]), json.loads(header["settings"])
+    """How many steps a checkpoint has behind it, and the settings it was begun with.
+
+    Raises:
+        UsageError: not a checkpoint that can be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+        return int(header["step"]), dict(json.loads(header["settings"]))
+    except _DAMAGE as error:
+        raise UsageError(
+            f"{path}: not a checkpoint that can be read ({one_line(error)}); delete it to begin anew"
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, cut to the length of a line: torch lists every number that is amiss."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

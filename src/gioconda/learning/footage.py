@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gioconda.errors import UsageError
+from gioconda.errors import UsageError, VideoError
 from gioconda.learning.dataset import Shot, training_shots, training_stills
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.network_frame import NetworkFrame
@@ -31,6 +31,7 @@ class Footage:
         starts: (videos + 1,), the first frame of each video, and n.
         people: for each person who moves the numbers of their videos.
         stills: the numbers of the videos that are a single picture.
+        left_out: names of shots that show fewer than two frames, or cannot be read.
     """
 
     frames: Tensor
@@ -38,6 +39,7 @@ class Footage:
     starts: Tensor
     people: tuple[tuple[int, ...], ...]
     stills: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def videos(self) -> int:
@@ -46,7 +48,7 @@ class Footage:
 
     def to(self, device: str) -> Footage:
         """On a device, all of it, so that no step waits for a loader."""
-        return Footage(self.frames.to(device), self.points.to(device), self.starts, self.people, self.stills)
+        return replace(self, frames=self.frames.to(device), points=self.points.to(device))
 
 
 def load_footage(
@@ -81,17 +83,31 @@ def load_footage(
     wanted = set(names[: max(1, round(share_of_people * len(names)))])
     shots = [shot for shot in shots if shot.person in wanted]
 
-    def read(shot: Shot) -> tuple[NDArray[Any], NDArray[Any]]:
+    left_out = []
+
+    def read(shot: Shot) -> tuple[NDArray[Any], NDArray[Any]] | None:
         numbers = np.arange(0, len(shot.points), every)
-        rgb = shot.frames(numbers)
-        return cut(rgb, shot.points[numbers][: len(rgb)], size)
+        try:
+            rgb = shot.frames(numbers)
+        except VideoError:
+            return None
+        # One frame shows nobody moving.
+        return cut(rgb, shot.points[numbers][: len(rgb)], size) if len(rgb) > 1 else None
 
     with ThreadPoolExecutor() as pool, progress("reading videos", len(shots)) as tick:
-        for shot, (rgb, places) in zip(shots, pool.map(read, shots), strict=True):
-            people.setdefault(shot.person, []).append(len(frames))
-            frames.append(rgb)
-            points.append(places)
+        for shot, found in zip(shots, pool.map(read, shots), strict=True):
             tick()
+            if found is None:
+                left_out.append(shot.id)
+                continue
+            people.setdefault(shot.person, []).append(len(frames))
+            frames.append(found[0])
+            points.append(found[1])
+    if not frames:
+        raise UsageError(
+            f"{folder}: none of {len(shots)} shots has two frames that can be read; "
+            "use longer ones, or keep more of their frames"
+        )
     pictured = []
     if stills:
         pictures = list(training_stills(folder))
@@ -107,6 +123,7 @@ def load_footage(
         torch.from_numpy(starts),
         tuple(map(tuple, people.values())),
         tuple(pictured),
+        tuple(left_out),
     )
 
 

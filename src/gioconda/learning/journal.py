@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -11,6 +12,19 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gioconda.media.pictures import write_png
+
+
+def gpu_use(device: str, pace: float) -> dict[str, float]:
+    """How well a GPU is used; nothing of a processor.
+
+    Samples a second, the most gibibytes held, and the share of time it was busy, where pynvml is there to tell.
+    """
+    if device != "cuda":
+        return {}
+    values = {"samples per second": pace, "gpu memory": torch.cuda.max_memory_allocated() / 2**30}
+    with suppress(ImportError, RuntimeError):
+        values["gpu busy"] = torch.cuda.utilization() / 100
+    return values
 
 
 class Journal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from gioconda.errors import OutputError, UsageError
-from gioconda.learning.checkpoint import NAME, checkpoint_header, load_checkpoint, save_checkpoint
+from gioconda.learning.checkpoint import NAME, check_room, checkpoint_header, load_checkpoint, save_checkpoint
 from gioconda.learning.episodes import Episode, Wildness, draw_episode
 from gioconda.learning.footage import Footage, load_footage
-from gioconda.learning.journal import Journal
+from gioconda.learning.journal import Journal, gpu_use
 from gioconda.learning.losses import attention, feature_matching, hinge, match_loss, pyramid_loss
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Network, Shape
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
+from gioconda.media.files import spoken_os_error
 from gioconda.progress import Progress, quiet
 
 
@@ -37,7 +38,7 @@ class SketchTraining:
         people: episodes a step.
         rate: learning rate of embedder and generator.
         critic_rate: of the discriminator.
-        pixels: weight of the pixel loss, which stands in for the content losses where those have no weights.
+        pixels: weight of the pixel loss, which stands in for the content losses unless both have weights.
         emphasis: how much more the pixel loss minds the lines of the sketch.
         vgg19, vggface: weights of the content losses, used where a file is given.
         matching: weight of feature matching.
@@ -141,13 +142,14 @@ class Learner:
             with _held(self.discriminator):
                 scores, features = self.discriminator(made, sketch, columns.detach())
             losses = {
-                "pixels": settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)),
                 "adversarial": -scores.mean(),
                 "matching": settings.matching * feature_matching(real_features, features),
                 "match": settings.match * match_loss(embeddings, columns.detach()),
             }
             for weight, network in self.content:
                 losses[network.plan.name] = weight * network(made, truth)
+            if len(self.content) < 2:
+                losses["pixels"] = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis))
         _descend(self.maker_steps, torch.stack(list(losses.values())).sum())
         with _precision(self.device):
             # The discriminator does not learn to make its columns unlike what it was shown of them.
@@ -178,6 +180,7 @@ def train_sketch(
     content: ContentWeights | None = None,
     log_every: int = 100,
     progress: Progress = quiet,
+    say: Callable[[str], object] | None = None,
 ) -> int:
     """Learn from a dataset folder for some minutes; a run that was stopped goes on where its checkpoint is.
 
@@ -189,13 +192,14 @@ def train_sketch(
         content: networks of the content losses.
         log_every: steps from one line of the log, sheet and checkpoint to the next.
         progress: told about every video and step.
+        say: told in a line or two what is learned from, and on what machine.
 
     Returns:
         How many steps the run has behind it.
 
     Raises:
         UsageError: no usable data, or a run begun with other settings.
-        OutputError: the run's folder cannot be written.
+        OutputError: the run's folder cannot be written, or has no room for checkpoints.
     """
     checkpoint = run / NAME
     if checkpoint.exists() and (begun := checkpoint_header(checkpoint)[1]) != asdict(settings):
@@ -210,24 +214,51 @@ def train_sketch(
     footage = load_footage(
         data, shape.size, every=settings.every, share_of_people=settings.share_of_people, progress=progress
     ).to(device)
+    if say:
+        say(_told(footage, device))
     learner = Learner(settings, footage.videos, device, content)
+    check_room(run, learner.networks, learner.optimisers)
     if checkpoint.exists():
         learner.step = load_checkpoint(checkpoint, learner.networks, learner.optimisers, device)
     ends = time.monotonic() + 60 * minutes
-    with Journal(run) as journal, progress("learning", 0) as tick:
-        while time.monotonic() < ends:
-            losses = learner.learn(_episode(footage, settings, learner.step))
-            tick()
-            if learner.step % log_every == 0 or time.monotonic() >= ends:
-                journal.losses(learner.step, {name: float(value) for name, value in losses.items()})
-                journal.sheet(learner.step, learner.show(_episode(footage, replace(settings, people=8), -1)))
-                save_checkpoint(checkpoint, learner.step, asdict(settings), learner.networks, learner.optimisers)
+    logged, since = learner.step, time.monotonic()
+    try:
+        with Journal(run) as journal, progress("learning", 0) as tick:
+            done = False
+            while not done:
+                losses = learner.learn(_episode(footage, settings, learner.step))
+                tick()
+                done = time.monotonic() >= ends
+                if done or learner.step % log_every == 0:
+                    values = {name: float(value) for name, value in losses.items()}
+                    pace = settings.people * (learner.step - logged) / (time.monotonic() - since)
+                    journal.losses(learner.step, values | gpu_use(device, pace))
+                    journal.sheet(learner.step, learner.show(_episode(footage, replace(settings, people=8), -1)))
+                    save_checkpoint(checkpoint, learner.step, asdict(settings), learner.networks, learner.optimisers)
+                    logged, since = learner.step, time.monotonic()
+    except OSError as error:
+        raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
     return learner.step
+
+
+def _told(footage: Footage, device: str) -> str:
+    """In words, what is learned from and where."""
+    moving = footage.videos - len(footage.stills)
+    lines = [
+        f"{len(footage.people)} people in {moving} shots, {len(footage.stills)} stills, {len(footage.frames)} frames; "
+        + (f"learning on {torch.cuda.get_device_name()}" if device == "cuda" else "no GPU: learning on the processor")
+    ]
+    if footage.left_out:
+        lines.append(f"left out, fewer than two frames that can be read: {', '.join(footage.left_out)}")
+    if len(footage.people) == 1:
+        lines.append("a single person: the networks learn that face, not how to take up another")
+    return "\n".join(lines)
 
 
 def _episode(footage: Footage, settings: SketchTraining, step: int) -> Episode:
     """That of a step: the same whether or not the run was stopped before it; step -1 is the sheet's."""
-    random = torch.Generator().manual_seed((settings.seed << 32) + step + 1)
+    # Torch's generator heeds 32 bits; the golden ratio keeps the steps of neighbouring seeds far apart.
+    random = torch.Generator().manual_seed((settings.seed * 0x9E3779B1 + step + 1) % 2**32)
     return draw_episode(footage, settings.people, settings.views, settings.wildness, random)
 
 

@@ -35,12 +35,13 @@ _ATTENTIVE = 32
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the networks are. The widest layers must be reached at a side of 4 pixels.
+    """How large the networks are. Raises ValueError where the numbers do not fit each other.
 
     Attributes:
-        size: side of pictures and sketches in pixels, a power of two from 32.
+        size: side of pictures and sketches in pixels, a power of two from 32 to 1024.
         narrowest: channels at full and half size; they double with each further halving.
-        widest: the most channels of any layer, and the length of the vector a person is told by.
+        widest: the most channels of any layer, reached at a side of 4 pixels at the latest, and the length of
+            the vector a person is told by.
         residuals: blocks at the generator's bottleneck.
         attention: whether maps of 32 pixels attend to themselves.
     """
@@ -51,9 +52,22 @@ class Shape:
     residuals: int = 5
     attention: bool = True
 
+    def __post_init__(self) -> None:
+        fitting = (
+            self.size in (32, 64, 128, 256, 512, 1024)
+            # Headers are read from files: what they claim must not take all memory.
+            and 1 <= self.narrowest <= self.widest <= 1024
+            and 0 <= self.residuals <= 16
+            and self.channels(_COARSEST) == self.widest
+            # A map that attends to itself is told by an eighth of its channels.
+            and not (self.attention and self.size > _ATTENTIVE and self.channels(2 * _ATTENTIVE) < 8)
+        )
+        if not fitting:
+            raise ValueError(f"no network can be of {self}")
+
     @staticmethod
     def of(values: Mapping[str, int]) -> Shape:
-        """From a header. Raises TypeError for names that are none of the above."""
+        """From a header. Raises TypeError or KeyError for other names than those above, ValueError as the class."""
         return Shape(**{**values, "attention": bool(values["attention"])})  # type: ignore[arg-type]
 
     def channels(self, side: int) -> int:

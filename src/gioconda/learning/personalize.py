@@ -7,6 +7,7 @@ both are then trained on the person's pictures.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def personalize(
         portrait: 1 to 32 views.
         weights: the sketch.safetensors of a training run.
         fidelity: 1 stops where the held-out pictures are best; 0 does not fine-tune at all
-            (the paper's feed-forward mode), 0.5 stops half way there, 2 goes on for as long again.
+            (the paper's feed-forward mode), 0.5 stops half way there, 2 goes on for as long again, up to
+            `MOST_STEPS`.
         consent: a note to keep in the avatar.
         settings: of the fine-tuning.
         progress: told about every step.
@@ -107,10 +109,12 @@ def personalize(
                 continue
             kept[person.step], errors[person.step] = person.state(), person.error()
             best = min(errors, key=lambda step: errors[step])
+            # The best step only ever moves on: what lies before the wanted one now is never wanted again.
+            kept = {step: state for step, state in kept.items() if step >= _nearest(kept, fidelity * best)}
             if person.step >= max(best + settings.patience * settings.check_every, fidelity * best):
                 break
     best = min(errors, key=lambda step: errors[step])
-    taken = min(kept, key=lambda step: abs(step - fidelity * best))
+    taken = _nearest(kept, fidelity * best)
     about = About(
         renderer="sketch",
         shape={name: int(value) for name, value in asdict(person.base.shape).items()},
@@ -121,6 +125,10 @@ def personalize(
     )
     numbers = {name: value.half().cpu().numpy() for name, value in kept[taken].items()}
     return Avatar(portrait, about, numbers)
+
+
+def _nearest(steps: Iterable[int], wanted: float) -> int:
+    return min(steps, key=lambda step: abs(step - wanted))
 
 
 class _Person:
@@ -158,7 +166,7 @@ class _Person:
         loss = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)) - scores.mean()
         loss = loss + settings.matching * feature_matching(real_features, features)
         self.maker_steps.zero_grad(set_to_none=True)
-        loss.backward(retain_graph=True)
+        loss.backward()
         self.maker_steps.step()
         self.critic_steps.zero_grad(set_to_none=True)
         hinge(real_scores, critic(made.detach(), sketch, self.column)[0]).backward()  # type: ignore[no-untyped-call]

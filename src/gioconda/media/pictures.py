@@ -60,7 +60,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     path = Path(path)
     _check_file(path)
     try:
-        with _quiet_pillow(), Image.open(path, formats=_formats()) as image:
+        with quiet_pillow(), Image.open(path, formats=_formats()) as image:
             _check_size(path, image.size, max_pixels)
             image.load()
             return _to_picture(image)
@@ -85,7 +85,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
 def is_still(path: Path) -> bool:
     """Whether a file is a still picture, and not a video, an animation, or nothing that can be read."""
     try:
-        with _quiet_pillow(), Image.open(path, formats=_formats()) as image:
+        with quiet_pillow(), Image.open(path, formats=_formats()) as image:
             return image.format not in _MOVING or getattr(image, "n_frames", 1) == 1
     except Exception:  # damaged files make the decoders raise nearly anything
         return path.suffix.lower() in HEIC_SUFFIXES
@@ -146,8 +146,8 @@ def _check_size(path: Path, size: tuple[int, int], max_pixels: int) -> None:
 
 
 @contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Pillow without its warnings and its own size limit, which ``_check_size`` replaces.
+def quiet_pillow() -> Iterator[None]:
+    """Pillow without its warnings and its own size limit, which the caller replaces.
 
     Both are settings of the whole process, hence the lock.
     """

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.errors import MissingExtraError, UsageError
+from gioconda.avatar import Avatar
+from gioconda.errors import AvatarError, MissingExtraError, UsageError
 from gioconda.face import Points
 from gioconda.portrait import View
 
@@ -43,17 +44,18 @@ class Renderer(Protocol):
         ...
 
 
-def make_renderer(name: str, views: Sequence[View], weights: Path | None = None) -> Renderer:
+def make_renderer(name: str, views: Sequence[View], weights: Path | Avatar | None = None) -> Renderer:
     """A renderer by name.
 
     Args:
         name: one of `RENDERERS`.
         views: of the portrait; the first is the canvas.
-        weights: the network of `warp`, an ONNX file that `gioconda train warp` wrote; of `sketch`, an avatar.
+        weights: the network of `warp`, an ONNX file that `gioconda train warp` wrote; of `sketch`, an avatar
+            or its file.
 
     Raises:
         UsageError: there is none of that name, weights are missing or of no use, or are given to `flow`.
-        AvatarError: the avatar cannot be read.
+        AvatarError: the avatar cannot be read, or is for another renderer.
         MissingExtraError: `sketch` needs torch, which is not installed.
     """
     from gioconda.rendering.flow import FlowRenderer
@@ -63,11 +65,11 @@ def make_renderer(name: str, views: Sequence[View], weights: Path | None = None)
         raise UsageError(f"no renderer named {name!r}; there is {', '.join(RENDERERS)}")
     if name == "flow":
         if weights:
-            raise UsageError(f"the renderer flow has no network; {weights} is for --renderer warp")
+            raise UsageError("the renderer flow has no network: give weights to warp, avatars to sketch")
         return FlowRenderer(views)
     if name == "sketch":
         return _sketch(views, weights)
-    if not weights:
+    if not weights or isinstance(weights, Avatar):
         raise UsageError(
             "the renderer warp has no built-in network yet: train one with 'gioconda train warp' "
             "and give its warp.onnx with --weights"
@@ -75,14 +77,14 @@ def make_renderer(name: str, views: Sequence[View], weights: Path | None = None)
     return WarpRenderer(views, weights)
 
 
-def _sketch(views: Sequence[View], weights: Path | None) -> Renderer:
-    from gioconda.avatar import Avatar
-
+def _sketch(views: Sequence[View], weights: Path | Avatar | None) -> Renderer:
     if not weights:
         raise UsageError(
             "the renderer sketch draws avatars: make one with 'gioconda personalize', then 'gioconda animate ME.avatar'"
         )
-    avatar = Avatar.load(weights)
+    avatar = weights if isinstance(weights, Avatar) else Avatar.load(weights)
+    if avatar.about.renderer != "sketch":
+        raise AvatarError(f"the avatar is for the renderer {avatar.about.renderer!r}, not for sketch; upgrade gioconda")
     try:
         from gioconda.rendering.sketch import SketchRenderer
     except ImportError as error:

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from gioconda.avatar import Avatar
 from gioconda.errors import AvatarError
 from gioconda.face import Points
+from gioconda.learning.checkpoint import one_line
 from gioconda.learning.footage import FACE_SHARE
 from gioconda.learning.networks import Generator, Shape
 from gioconda.learning.personalize import GENERATOR, PERSONAL
@@ -64,14 +65,17 @@ class SketchRenderer:
 def _networks(avatar: Avatar, device: str) -> tuple[Generator, torch.Tensor]:
     numbers = {name: torch.from_numpy(np.asarray(values)).float().to(device) for name, values in avatar.network.items()}
     try:
-        generator = Generator(Shape.of(avatar.about.shape)).to(device)
+        generator = Generator(Shape.of(avatar.about.shape))
+        del generator.project  # its work is done: what it gave is in the avatar
         personal = numbers.pop(PERSONAL)
+        if personal.shape != (1, sum(generator.lengths)):
+            raise ValueError(f"personal parameters of shape {tuple(personal.shape)}")
         own = {name.removeprefix(GENERATOR): values for name, values in numbers.items()}
-        missing, unknown = generator.load_state_dict(own, strict=False)
-        if unknown or any(not name.startswith("project") for name in missing):
-            raise KeyError(f"{len(unknown)} numbers too many, {len(missing)} missing")
+        generator.to(device).load_state_dict(own)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise AvatarError(f"the avatar's network does not fit its header ({error}); make the avatar again") from error
+        raise AvatarError(
+            f"the avatar's network does not fit its header ({one_line(error)}); make the avatar again"
+        ) from error
     for part in generator.eval().modules():
         if parametrize.is_parametrized(part):
             parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)

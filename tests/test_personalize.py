@@ -1,0 +1,303 @@
+"""Fine-tuning to a person, and the renderer `sketch` with what comes of it, on networks of 32 pixels."""
+# ruff: noqa: E402 (imports come after the check that torch is there)
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'learn' (torch) is not installed")
+pytest.importorskip("tensorboard", reason="the extra 'learn' (tensorboard) is not installed")
+
+from gioconda import Performance, Portrait, View
+from gioconda.avatar import Avatar, picture_hash
+from gioconda.cli import main
+from gioconda.errors import AvatarError, UsageError
+from gioconda.learning import personalize as module
+from gioconda.learning.base import export_base, load_base
+from gioconda.learning.checkpoint import NAME, save_checkpoint
+from gioconda.learning.meta import Learner, SketchTraining
+from gioconda.learning.networks import Shape
+from gioconda.learning.personalize import FineTuning, _moved, _Person, personalize
+from gioconda.media.video import VideoReader
+from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.sketch import SketchRenderer
+from makers import acting, still
+
+torch.set_num_threads(1)
+
+TINY = SketchTraining(shape=Shape(size=32, narrowest=4, widest=8, residuals=1, attention=False))
+QUICK = FineTuning(rate=1e-2, critic_rate=1e-3, batch=2, pixels=100.0, check_every=3, patience=3)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Weights of a run that has learned nothing."""
+    folder = tmp_path_factory.mktemp("base")
+    one = Learner(TINY, 2, "cpu")
+    save_checkpoint(folder / NAME, 0, asdict(TINY), one.networks, one.optimisers)
+    export_base(folder, folder / "sketch.safetensors", {"name": "sketch"})
+    return folder / "sketch.safetensors"
+
+
+@pytest.fixture(scope="module")
+def three(portrait):
+    """One person in three lights."""
+    view = portrait.views[0]
+    return Portrait(tuple(replace(view, rgb=(view.rgb * light).astype(np.uint8)) for light in (1.0, 0.8, 0.6)))
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(module, "MOST_STEPS", 15)
+
+
+@pytest.fixture(scope="module")
+def plain(weights, portrait):
+    """An avatar without fine-tuning."""
+    return personalize(portrait, weights, fidelity=0, consent="public domain")
+
+
+@pytest.fixture(scope="module")
+def file(plain, tmp_path_factory):
+    return plain.save(tmp_path_factory.mktemp("avatar") / "me.avatar")
+
+
+def held_out_error(avatar, weights, portrait):
+    """How far an avatar is from the held-out pictures of its person."""
+    person = _Person(load_base(weights), portrait, QUICK, "cpu")
+    state = {name: torch.from_numpy(np.asarray(values)).float() for name, values in avatar.network.items()}
+    person.personal.data = state.pop("personal")
+    own = {name.removeprefix("generator."): value for name, value in state.items()}
+    person.base.generator.load_state_dict(own, strict=False)
+    return person.error()
+
+
+def test_without_fidelity_no_step_is_taken(plain, weights, portrait):
+    assert plain.about.steps == 0
+    assert plain.about.renderer == "sketch"
+    assert plain.about.consent == "public domain"
+    assert plain.about.pictures == (picture_hash(portrait.views[0]),)
+    base = load_base(weights)
+    assert plain.about.base == base.sha256
+    assert plain.about.shape == {name: int(value) for name, value in asdict(TINY.shape).items()}
+    for name, value in base.generator.state_dict().items():
+        if not name.startswith("project"):
+            assert np.array_equal(plain.network[f"generator.{name}"], value.half().numpy()), name
+    assert not any("project" in name for name in plain.network)
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_fidelity_brings_the_held_out_pictures_nearer(weights, portrait, three, pictures):
+    person = portrait if pictures == 1 else three
+    tuned = personalize(person, weights, settings=QUICK)
+    feed_forward = personalize(person, weights, fidelity=0, settings=QUICK)
+    assert 0 < tuned.about.steps <= 15
+    assert tuned.about.steps % QUICK.check_every == 0
+    assert len(tuned.about.pictures) == len(tuned.portrait.views) == pictures
+    before, after = (held_out_error(avatar, weights, person) for avatar in (feed_forward, tuned))
+    assert after < 0.95 * before
+
+
+def test_fine_tuning_is_that_of_its_seed(weights, portrait):
+    settings = replace(QUICK, check_every=1, patience=1)
+    first, again = (personalize(portrait, weights, settings=settings) for _ in range(2))
+    assert all(np.array_equal(first.network[name], again.network[name]) for name in first.network)
+
+
+def test_fidelity_says_how_far_to_go(weights, portrait):
+    half, whole, more = (
+        personalize(portrait, weights, fidelity=fidelity, settings=QUICK).about.steps for fidelity in (0.5, 1.0, 3.0)
+    )
+    assert half == pytest.approx(0.5 * whole, abs=QUICK.check_every / 2)
+    assert half < whole <= more
+
+
+@pytest.mark.parametrize("fidelity", [-0.1, 3.1, float("nan")])
+def test_a_fidelity_out_of_range(weights, portrait, fidelity):
+    with pytest.raises(UsageError, match="use 0 to 3"):
+        personalize(portrait, weights, fidelity=fidelity)
+
+
+def test_one_step_moves_what_must_move_and_nothing_else(weights, portrait):
+    person = _Person(load_base(weights), portrait, QUICK, "cpu")
+    base = person.base
+    before = {name: p.detach().clone() for name, p in base.generator.named_parameters()}
+    judged = {name: p.detach().clone() for name, p in base.discriminator.named_parameters()}
+    embedded = {name: p.detach().clone() for name, p in base.embedder.named_parameters()}
+    personal = person.personal.detach().clone()
+    person.learn()
+    idle = {name for name in before if name.endswith("one.bias")}
+    still_there = {name for name, p in base.generator.named_parameters() if torch.equal(p, before[name])}
+    assert {name for name in before if name.startswith("project")} <= still_there
+    assert still_there <= idle | {name for name in before if name.startswith("project")}
+    assert not torch.equal(person.personal, personal)
+    unmoved = {name for name, p in base.discriminator.named_parameters() if torch.equal(p, judged[name])}
+    assert unmoved == {"columns.weight"}
+    assert all(torch.equal(p, embedded[name]) for name, p in base.embedder.named_parameters())
+
+
+def test_the_discriminator_begins_with_the_embedding(weights, three):
+    base = load_base(weights)
+    common = base.discriminator.common.detach().clone()
+    embedder = load_base(weights).embedder
+    person = _Person(base, three, QUICK, "cpu")
+    sketches = module.draw_sketch(person.points, 32)
+    with torch.no_grad():
+        embedding = embedder((person.frames.float() / 255)[None], sketches[None])
+    assert torch.allclose(base.discriminator.common.detach() - common, embedding[0], rtol=1e-3, atol=1e-4)
+    assert torch.allclose(person.personal, base.generator.personal(embedding), rtol=1e-2, atol=1e-3)
+
+
+def test_held_out_pictures_are_the_persons_with_other_faces(weights, three):
+    person = _Person(load_base(weights), three, QUICK, "cpu")
+    # Six moments of each of three pictures.
+    assert person.unseen.shape == person.unseen_sketches.shape == (18, 3, 32, 32)
+    views = _moved(View(three.views[0].rgb, three.views[0].points))
+    assert len(views) == 6
+    for view in views:
+        assert np.abs(view.points - three.views[0].points).max() > 0.5
+        assert 0.1 < np.abs(view.rgb.astype(int) - three.views[0].rgb).mean() < 40
+
+
+# The renderer
+
+
+def test_the_rest_of_the_picture_is_untouched(plain):
+    canvas = plain.portrait.views[0]
+    patch = SketchRenderer(canvas, plain)(canvas.points)
+    height, width = canvas.rgb.shape[:2]
+    assert patch.left >= 0
+    assert patch.top >= 0
+    assert patch.left + patch.rgb.shape[1] <= width
+    assert patch.top + patch.rgb.shape[0] <= height
+    assert patch.mask.shape == patch.rgb.shape[:2]
+    assert patch.mask.min() >= 0
+    assert patch.mask.max() == 1
+    rgb, alpha = composite(canvas, patch)
+    assert alpha is None
+    outside = np.ones((height, width), bool)
+    outside[patch.top : patch.top + len(patch.rgb), patch.left : patch.left + patch.rgb.shape[1]] = False
+    assert outside.any()
+    assert np.array_equal(rgb[outside], canvas.rgb[outside])
+    # It fades in: nothing at the border, all of it in the middle, smoothly between.
+    for edge, clipped in (
+        (patch.mask[0], patch.top == 0),
+        (patch.mask[-1], patch.top + len(patch.mask) == height),
+        (patch.mask[:, 0], patch.left == 0),
+        (patch.mask[:, -1], patch.left + patch.mask.shape[1] == width),
+    ):
+        assert clipped or edge.max() < 0.05
+    assert max(np.abs(np.diff(patch.mask, axis=axis)).max() for axis in (0, 1)) < 0.2
+    y, x = np.rint(canvas.points[1, 1::-1]).astype(int)
+    assert patch.mask[y - patch.top, x - patch.left] == 1
+    assert np.array_equal(rgb[y, x], patch.rgb[y - patch.top, x - patch.left])
+
+
+def test_a_painted_face_lies_where_the_networks_frame_does(weights, portrait):
+    """A generator that paints its own sketch, so to say: what it saw comes out in its place."""
+    avatar = personalize(portrait, weights, fidelity=0)
+    canvas = avatar.portrait.views[0]
+    render = SketchRenderer(canvas, avatar)
+    size = render._frame.size
+    places = render._frame.points(canvas.points)[:, :2]
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    for number in (1, 152, 10):
+        dot = np.exp(-((x - places[number, 0]) ** 2 + (y - places[number, 1]) ** 2) / 4)
+        spread = render._enlarged((dot * 255).astype(np.uint8)).astype(float)
+        rows, columns = np.mgrid[: spread.shape[0], : spread.shape[1]]
+        found = np.array([(columns * spread).sum(), (rows * spread).sum()]) / spread.sum()
+        found += np.array([render._left, render._top])
+        assert np.abs(found - canvas.points[number, :2]).max() < 1.5
+
+
+def test_another_pose_paints_another_face(plain):
+    canvas = plain.portrait.views[0]
+    render = make_renderer("sketch", plain.portrait.views, plain)
+    straight, moved = render(canvas.points), render(canvas.points + np.array([9, 4, 0]))
+    assert not np.array_equal(straight.rgb, moved.rgb)
+    assert np.array_equal(straight.rgb, render(canvas.points).rgb)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda avatar: replace(avatar, network={**avatar.network, "generator.more": np.zeros(1, np.float16)}),
+        lambda avatar: replace(avatar, network={k: v for k, v in avatar.network.items() if "leave.bias" not in k}),
+        lambda avatar: replace(avatar, network={k: v for k, v in avatar.network.items() if k != "personal"}),
+        lambda avatar: replace(avatar, network={**avatar.network, "personal": np.zeros((1, 5), np.float16)}),
+        lambda avatar: replace(avatar, about=replace(avatar.about, shape={**avatar.about.shape, "residuals": 2})),
+        lambda avatar: replace(avatar, about=replace(avatar.about, shape={**avatar.about.shape, "residuals": 10**9})),
+        lambda avatar: replace(avatar, about=replace(avatar.about, shape={"size": 32})),
+        lambda avatar: replace(avatar, about=replace(avatar.about, renderer="a later one")),
+    ],
+)
+def test_networks_that_do_not_fit(plain, change):
+    with pytest.raises(AvatarError) as raised:
+        make_renderer("sketch", plain.portrait.views, change(plain))
+    assert "\n" not in str(raised.value)
+
+
+# The commands
+
+
+def test_personalize_and_animate(weights, picture, motion_file, tmp_path, capsys):
+    out = tmp_path / "me.avatar"
+    command = ["personalize", str(picture), "--weights", str(weights), "--out", str(out), "--fidelity", "0"]
+    assert main([*command, "--consent", "mine"]) == 0
+    assert "1 pictures, 0 steps" in capsys.readouterr().out
+    assert Avatar.load(out).about.consent == "mine"
+    clip = tmp_path / "clip.mp4"
+    assert main(["animate", str(out), "--driver", str(motion_file), "--out", str(clip)]) == 0
+    with VideoReader(clip) as video:
+        frames = [frame.rgb for frame in video]
+    assert len(frames) == len(Performance.load(motion_file))
+    assert frames[0].shape == Avatar.load(out).portrait.views[0].rgb.shape
+
+
+def test_avatars_say_themselves_who_draws_them(file, weights, tmp_path, capsys):
+    driver = tmp_path / "x.motion"
+    still(2).save(driver)
+    command = ["animate", str(file), "--driver", str(driver), "--out"]
+    clips = [tmp_path / f"{name}.apng" for name in ("own", "named", "flow")]
+    assert main([*command, str(clips[0])]) == 0
+    assert main([*command, str(clips[1]), "--renderer", "sketch", "--weights", str(weights)]) == 0
+    assert main([*command, str(clips[2]), "--renderer", "flow"]) == 0
+    own, named, flow = (path.read_bytes() for path in clips)
+    assert own == named
+    assert own != flow
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"other weights")
+    assert main([*command, str(tmp_path / "no.apng"), "--weights", str(other)]) == 2
+    assert "error [bad-avatar]: the avatar was fine-tuned from weights" in capsys.readouterr().err
+
+
+def test_the_renderer_needs_an_avatar(picture, tmp_path, capsys):
+    driver = tmp_path / "x.motion"
+    acting(0.1).save(driver)
+    command = [
+        "animate",
+        str(picture),
+        "--driver",
+        str(driver),
+        "--out",
+        str(tmp_path / "x.mp4"),
+        "--renderer",
+        "sketch",
+    ]
+    assert main(command) == 2
+    assert "make one with 'gioconda personalize'" in capsys.readouterr().err
+
+
+def test_an_avatar_is_made_of_an_avatars_pictures(file, weights, tmp_path):
+    out = tmp_path / "again.avatar"
+    assert main(["personalize", str(file), "--weights", str(weights), "--out", str(out), "--fidelity", "0"]) == 0
+    assert Avatar.load(out).about.pictures == Avatar.load(file).about.pictures
+
+
+def test_weights_and_names_that_are_no_use(picture, weights, tmp_path, capsys):
+    assert main(["personalize", str(picture), "--weights", str(weights), "--out", str(tmp_path / "me.png")]) == 2
+    assert "bad-output" in capsys.readouterr().err
+    assert main(["personalize", str(picture), "--weights", str(picture), "--out", str(tmp_path / "me.avatar")]) == 2
+    assert "not weights that can be read" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
