@@ -163,7 +163,7 @@ def workers_of(process):
 def half_written(out, process):
     """Wait until a clip is being written."""
     while process.poll() is None:
-        if list(out.glob(".*.part-*")):
+        if list(out.glob(".*--*.part-*")):
             return
         time.sleep(0.002)
     raise AssertionError(process.communicate())
@@ -206,7 +206,7 @@ def test_an_interrupted_batch_ends_at_once(shelves, tmp_path, number):
     while Path(f"/proc/{worker}").exists() and time.monotonic() - began < 15:
         time.sleep(0.01)
     assert not Path(f"/proc/{worker}").exists()
-    assert not list(tmp_path.glob("*.mp4"))
+    assert not list(tmp_path.glob("[!.]*.mp4"))
     if number != signal.SIGKILL:
         assert not list(tmp_path.rglob("*.part-*"))
 

@@ -158,7 +158,9 @@ def test_a_still_is_where_a_movement_ends(picture, motion_file, tmp_path):
     assert run(*arguments, "--out", tmp_path / "still.png") == 0
     assert run(*arguments, "--out", f"{tmp_path}/frames/") == 0
     last = sorted((tmp_path / "frames").iterdir())[-1]
-    assert np.array_equal(read_picture(tmp_path / "still.png").rgb, read_picture(last).rgb)
+    # The mark of either is laid out on its own first frame.
+    apart = read_picture(tmp_path / "still.png").rgb.astype(int) - read_picture(last).rgb
+    assert np.abs(apart).mean() < 0.5
 
 
 def test_a_still_of_a_picture_with_transparency(portrait, motion_file, tmp_path):

@@ -43,6 +43,10 @@ def long_motion(tmp_path_factory):
     return path
 
 
+def unsigned(path):
+    """A seal that does nothing."""
+
+
 class Interrupted:
     """A scene that ends in Ctrl-C after some frames, counted from the first of all."""
 
@@ -90,12 +94,12 @@ def test_interrupted_and_resumed_is_as_uninterrupted(animation, tmp_path, suffix
     animation.save(whole, resume=True)
     for after, done in ((100, STEP), (130, STEP), (170, 2 * STEP)):
         with pytest.raises(KeyboardInterrupt):
-            Unfinished.of(resumed, Interrupted(animation, after)).finish(None, quiet)
+            Unfinished.of(resumed, Interrupted(animation, after), False).finish(None, unsigned, quiet)
         assert not resumed.exists()
-        assert Unfinished.of(resumed, animation).done == done
+        assert Unfinished.of(resumed, animation, False).done == done
     animation.save(resumed, resume=True)
     assert same(whole, resumed)
-    assert names(tmp_path) == sorted([plain.name, whole.name, resumed.name])
+    assert {n.removesuffix(".c2pa") for n in names(tmp_path)} == {plain.name, whole.name, resumed.name}
     # Against a clip encoded in one go: the same times, and frames as far as encoding allows.
     for one, other in zip(shown(plain), shown(whole), strict=True):
         assert one[0] == pytest.approx(other[0], abs=0.001)
@@ -128,13 +132,13 @@ def test_the_sound_is_that_of_the_driver(portrait, captured, tmp_path):
 def test_a_folder_of_pictures_goes_on_after_the_last(animation, tmp_path):
     out = f"{tmp_path}/frames/"
     with pytest.raises(KeyboardInterrupt):
-        Unfinished.of(out, Interrupted(animation, 7)).finish(None, quiet)
+        Unfinished.of(out, Interrupted(animation, 7), False).finish(None, unsigned, quiet)
     assert names(tmp_path) == [".frames.resume"]
     short = replace(animation, performance=animation.performance.trimmed(0, 0.5))
-    assert "frames" in Unfinished.of(out, short).changed
+    assert "frames" in Unfinished.of(out, short, False).changed
     with pytest.raises(KeyboardInterrupt):
-        Unfinished.of(out, Interrupted(short, 7)).finish(None, quiet)
-    assert 4 <= Unfinished.of(out, short).done <= 7
+        Unfinished.of(out, Interrupted(short, 7), False).finish(None, unsigned, quiet)
+    assert 4 <= Unfinished.of(out, short, False).done <= 7
     short.save(out, resume=True)
     assert names(tmp_path) == ["frames"]
     assert names(tmp_path / "frames") == [f"{i:06d}.png" for i in range(10)]
@@ -143,24 +147,24 @@ def test_a_folder_of_pictures_goes_on_after_the_last(animation, tmp_path):
 def test_segments_of_something_else_are_replaced(animation, tmp_path):
     path = tmp_path / "clip.mp4"
     with pytest.raises(KeyboardInterrupt):
-        Unfinished.of(path, Interrupted(animation, 100)).finish(None, quiet)
+        Unfinished.of(path, Interrupted(animation, 100), False).finish(None, unsigned, quiet)
     calm = replace(animation, gains=Gains(head=0.5))
-    unfinished = Unfinished.of(path, calm)
+    unfinished = Unfinished.of(path, calm, False)
     assert (unfinished.changed, unfinished.done) == (("gains",), 0)
     assert json.loads((resume_folder(path) / "scene.json").read_text())["gains"]["head"] == 0.5
     other = replace(animation, performance=acting(SECONDS, FPS).trimmed(0.1))
-    assert "performance" in Unfinished.of(path, other).changed
+    assert "performance" in Unfinished.of(path, other, False).changed
     turned = replace(animation.portrait.views[0], rgb=animation.portrait.views[0].rgb[::-1])
     turned = replace(animation.portrait, views=(turned,))
-    assert "portrait" in Unfinished.of(path, replace(other, portrait=turned)).changed
+    assert "portrait" in Unfinished.of(path, replace(other, portrait=turned), False).changed
 
 
 def test_what_was_half_written_is_swept_away(animation, tmp_path):
     path = tmp_path / "clip.mp4"
-    Unfinished.of(path, animation)
+    Unfinished.of(path, animation, False)
     litter = partial_path(resume_folder(path) / "segments" / "000000.mp4")
     litter.write_bytes(b"half")
-    assert Unfinished.of(path, animation).done == 0
+    assert Unfinished.of(path, animation, False).done == 0
     assert not litter.exists()
 
 
@@ -243,7 +247,7 @@ def test_a_full_disk_loses_no_segment(animation, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, quiet_before)
     assert names(tmp_path) == [".clip.mp4.resume", "whole.mp4"]
-    assert Unfinished.of(path, animation).done == len(animation)
+    assert Unfinished.of(path, animation, False).done == len(animation)
     animation.save(path, resume=True)
     assert same(path, tmp_path / "whole.mp4")
 
