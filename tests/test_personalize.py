@@ -13,6 +13,7 @@ from gioconda import Performance, Portrait, View
 from gioconda.avatar import Avatar, picture_hash
 from gioconda.cli import main
 from gioconda.errors import AvatarError, UsageError
+from gioconda.evaluation.renderers import check, drawer, mode, painted
 from gioconda.learning import personalize as module
 from gioconda.learning.base import export_base, load_base
 from gioconda.learning.checkpoint import NAME, save_checkpoint
@@ -301,3 +302,19 @@ def test_weights_and_names_that_are_no_use(picture, weights, tmp_path, capsys):
     assert main(["personalize", str(picture), "--weights", str(picture), "--out", str(tmp_path / "me.avatar")]) == 2
     assert "not weights that can be read" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_both_modes_are_measured(weights, three):
+    still, feed_forward, fine_tuned = check(["sketch-ff", "sketch-ft"], [1, 3], [weights, weights])
+    assert (mode(still.name), mode(feed_forward.name), mode(fine_tuned.name)) == (
+        "baseline",
+        "feed-forward",
+        "fine-tuned",
+    )
+    canvas = three.views[0]
+    first, second = (drawer(one, three.views)(canvas.points) for one in (feed_forward, fine_tuned))
+    assert first.shape == second.shape == canvas.rgb.shape
+    assert (first != second).any()
+    assert painted(feed_forward, three.views) == painted(fine_tuned, three.views)
+    with pytest.raises(UsageError, match="--weights"):
+        check(["sketch-ff", "sketch-ft"], [1], [weights])
