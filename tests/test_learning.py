@@ -22,7 +22,7 @@ from gioconda import View
 from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import BROWS, EYES, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, NOSE_TIP, eye_distance
-from gioconda.learning.dataset import training_shots, training_stills
+from gioconda.learning.dataset import EXCLUDED_SOURCES, training_shots, training_stills
 from gioconda.learning.export import export_warp
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.networks import Discriminator, Painter, painted
@@ -223,7 +223,7 @@ GOOD = {
     "mouth_motion": 0.1, "head_motion": 9.0, "source": "a/b", "repo_licence": "MIT",
 }  # fmt: skip
 REFUSED = {
-    "agpl": {"repo_licence": "AGPL-3.0"},
+    "agpl": {"repo_licence": "AGPL-3.0", "source": "x/agpl"},
     "nc": {"repo_licence": "CC-BY-NC"},
     "ncsa": {"repo_licence": "CC-BY-NC-SA"},
     "noncommercial": {"repo_licence": "non-commercial"},
@@ -231,7 +231,7 @@ REFUSED = {
     "soft": {"upscale": 1.61},
     "brief": {"frames": 15},
 }
-STILL = {"kind": "painting", "split": "train", "upscale": 0.9, "mouth_open": 0.3, "sharpness": 400.0, "source": "a/b"}
+STILL = {"kind": "painting", "split": "train", "upscale": 0.9, "mouth_open": 0.3, "sharpness": 400.0, "source": "c/d"}
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +257,8 @@ def data(tmp_path_factory, view):
     opened = retarget(Sitter.of(view.points, 256, 256), movement(offsets=jaw(0.25)), Gains())
     rgb = np.rint(composite(view, render(opened))[0] * GREEN).astype(np.uint8)
     stills = {"open": {}, "shut": {"mouth_open": 0.11}, "held": {"split": "eval"}, "soft": {"upscale": 1.7}}
+    # Sources whose footage or whose own licence says that what is learned from them must not ship.
+    stills |= {"agpl": {"source": "x/agpl"}, "sold": {"source": EXCLUDED_SOURCES[0]}}
     for name in stills:
         cv2.imwrite(str(folder / "stills" / f"{name}.jpg"), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 97])
     rows = [{"id": name, **STILL, **special} for name, special in stills.items()]

@@ -20,6 +20,14 @@ Array = NDArray[Any]
 
 EXCLUDED_LICENCES = ("AGPL", "CC-BY-NC", "non-commercial")
 """Beginnings of licences whose footage goes into no weights that ship."""
+EXCLUDED_SOURCES = (
+    "neuralchen/SimSwap",
+    "sczhou/CodeFormer",
+    "williamyang1991/VToonify",
+    "YadiraF/DECA",
+    "yfeng95/PIXIE",
+)
+"""Sources of stills whose licence says the same; a still's line does not name its licence."""
 SOFTEST = 1.6
 """Crop pixels per source pixel above which a picture is too soft to learn from."""
 
@@ -48,8 +56,7 @@ def training_shots(folder: Path) -> list[Shot]:
     """
     shots = []
     for row in _rows(folder, "clips.jsonl"):
-        banned = str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
-        if row["split"] != "train" or banned or row["upscale"] > SOFTEST or row["frames"] < 16:
+        if row["split"] != "train" or _banned(row) or row["upscale"] > SOFTEST or row["frames"] < 16:
             continue
         delta = _landmarks(folder / "clips" / f"{row['id']}.npy.xz")
         points = np.cumsum(delta, axis=1, dtype=np.int32).transpose(1, 2, 0).astype(np.float32) / 4
@@ -65,9 +72,15 @@ def training_stills(folder: Path, mouth_open: float) -> Iterator[tuple[Array, Ar
         raise UsageError(f"{folder}: not a whole dataset folder (stills.npz is missing)")
     archive = np.load(folder / "stills.npz", allow_pickle=False)
     points = {str(i): p.astype(np.float32) / 8 for i, p in zip(archive["ids"], archive["landmarks"], strict=True)}
+    banned = {*EXCLUDED_SOURCES, *(row.get("source") for row in _rows(folder, "clips.jsonl") if _banned(row))}
     for row in _rows(folder, "stills.jsonl"):
-        if row["split"] == "train" and row["mouth_open"] >= mouth_open and row["upscale"] <= SOFTEST:
+        usable = row["split"] == "train" and row.get("source") not in banned and row["upscale"] <= SOFTEST
+        if usable and row["mouth_open"] >= mouth_open:
             yield read_picture(folder / "stills" / f"{row['id']}.jpg").rgb, points[row["id"]]
+
+
+def _banned(row: dict[str, Any]) -> bool:
+    return str(row["repo_licence"]).startswith(EXCLUDED_LICENCES)
 
 
 _FIELDS = {
