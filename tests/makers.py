@@ -235,7 +235,7 @@ GOOD = {
     "mouth_motion": 0.1, "head_motion": 9.0, "source": "a/b", "repo_licence": "MIT",
 }  # fmt: skip
 """A line of `clips.jsonl` that may be learned from."""
-STILL = {"kind": "painting", "split": "train", "upscale": 0.9, "mouth_open": 0.3, "sharpness": 400.0, "source": "a/b"}
+STILL = {"kind": "painting", "split": "train", "upscale": 0.9, "mouth_open": 0.3, "sharpness": 400.0, "source": "c/d"}
 """A line of `stills.jsonl`, alike."""
 
 

@@ -20,7 +20,7 @@ from gioconda import View
 from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import BROWS, EYES, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, NOSE_TIP, eye_distance
-from gioconda.learning.dataset import training_shots, training_stills
+from gioconda.learning.dataset import EXCLUDED_SOURCES, training_shots, training_stills
 from gioconda.learning.export import export_warp
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.painter import Discriminator, Painter, painted
@@ -208,7 +208,7 @@ def test_the_discriminator_judges_place_by_place(kind, size):
 
 
 REFUSED = {
-    "agpl": {"repo_licence": "AGPL-3.0"},
+    "agpl": {"repo_licence": "AGPL-3.0", "source": "x/agpl"},
     "nc": {"repo_licence": "CC-BY-NC"},
     "ncsa": {"repo_licence": "CC-BY-NC-SA"},
     "noncommercial": {"repo_licence": "non-commercial"},
@@ -241,6 +241,8 @@ def data(tmp_path_factory, view):
     opened = retarget(Sitter.of(view.points, 256, 256), movement(offsets=jaw(0.25)), Gains())
     rgb = np.rint(composite(view, render(opened))[0] * GREEN).astype(np.uint8)
     stills = {"open": {}, "shut": {"mouth_open": 0.11}, "held": {"split": "eval"}, "soft": {"upscale": 1.7}}
+    # Sources whose footage or whose own licence says that what is learned from them must not ship.
+    stills |= {"agpl": {"source": "x/agpl"}, "sold": {"source": EXCLUDED_SOURCES[0]}}
     for name in stills:
         cv2.imwrite(str(folder / "stills" / f"{name}.jpg"), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 97])
     rows = [{"id": name, **STILL, **special} for name, special in stills.items()]

@@ -38,6 +38,21 @@ def add(verbs: Verbs) -> None:
         "--vgg19", type=Path, metavar="FILE", help="weights of a content loss (.safetensors; docs/training.md)"
     )
     sketch.add_argument("--vggface", type=Path, metavar="FILE", help="weights of the other content loss")
+    _add_tracker(networks)
+
+
+def _add_tracker(networks: Verbs) -> None:
+    tracker = verb(networks, "tracker", _train_tracker, "a face detector and 478 landmarks, learned from a teacher")
+    _add_run(tracker)
+    tracker.add_argument(
+        "--teacher", type=Path, required=True, metavar="FILE.task", help="MediaPipe Face Landmarker with blendshapes"
+    )
+    tracker.add_argument(
+        "--only", choices=("landmarks", "detector"), help="one network; both share the time 3 to 1 by default"
+    )
+    tracker.add_argument("--steps", type=int, default=20000, help="of each network's schedule (default: 20000)")
+    tracker.add_argument("--frames", type=int, default=12000, help="video frames to learn from (default: 12000)")
+    tracker.add_argument("--batch", type=int, default=12, help="faces or canvases a step (default: 12)")
 
 
 def _add_run(network: argparse.ArgumentParser) -> None:
@@ -81,3 +96,16 @@ def _train_sketch(options: argparse.Namespace) -> None:
     card = {"name": "sketch", "data": options.data.name, "trained_on": trained_on(options.data)}
     export_base(options.out, weights, card)
     print(f"{weights} written after {steps} steps; curves in log.jsonl and tensorboard/, pictures in sheets/")
+
+
+def _train_tracker(options: argparse.Namespace) -> None:
+    try:
+        from gioconda.learning.tracker.export import export_tracker
+        from gioconda.learning.tracker.train import TrackerTraining, train_tracker
+    except ImportError as error:
+        raise MissingExtraError("training needs the extra 'learn': pip install 'gioconda[learn]'") from error
+    settings = TrackerTraining(steps=options.steps, frames=options.frames, batch=options.batch, seed=options.seed)
+    parts = (options.only,) if options.only else ("landmarks", "detector")
+    faces = train_tracker(options.data, options.teacher, options.out, settings, options.minutes, parts, progress=bar)
+    export_tracker(options.out, faces)
+    print(f"networks, curves, sample sheets and the card tracker.json are in {options.out}")

@@ -30,6 +30,14 @@ Array = NDArray[Any]
 
 EXCLUDED_LICENCES = ("AGPL", "CC-BY-NC", "non-commercial")
 """Beginnings of licences whose footage goes into no weights that ship."""
+EXCLUDED_SOURCES = (
+    "neuralchen/SimSwap",
+    "sczhou/CodeFormer",
+    "williamyang1991/VToonify",
+    "YadiraF/DECA",
+    "yfeng95/PIXIE",
+)
+"""Sources of stills whose licence says the same; a still's line does not name its licence."""
 SOFTEST = 1.6
 """Crop pixels per source pixel above which a picture is too soft to learn from."""
 
@@ -87,13 +95,10 @@ def training_stills(folder: Path, mouth_open: float = 0.0) -> Iterator[tuple[Arr
         raise UsageError(f"{folder}: not a whole dataset folder ({STILL_POINTS} is missing)")
     archive = np.load(folder / STILL_POINTS, allow_pickle=False)
     points = {str(i): p.astype(np.float32) / 8 for i, p in zip(archive["ids"], archive["landmarks"], strict=True)}
+    banned = {*EXCLUDED_SOURCES, *(row.get("source") for row in _rows(folder, CLIPS) if _banned(row))}
     for row in _rows(folder, STILLS):
-        if (
-            row["split"] == "train"
-            and not _banned(row)
-            and row["mouth_open"] >= mouth_open
-            and row["upscale"] <= SOFTEST
-        ):
+        usable = row["split"] == "train" and not _banned(row) and row.get("source") not in banned
+        if usable and row["upscale"] <= SOFTEST and row["mouth_open"] >= mouth_open:
             yield read_picture(still_path(folder, row["id"])).rgb, points[row["id"]]
 
 

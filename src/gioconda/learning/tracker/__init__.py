@@ -1,0 +1,1 @@
+"""Learning a tracker from a teacher's landmarks: faces, augmentation, networks, losses, training, export."""

@@ -1,0 +1,112 @@
+"""A tracker of two small networks in ONNX Runtime, learned from a teacher: see `docs/training.md`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gioconda.errors import UsageError
+from gioconda.tracking.crops import Crop
+from gioconda.tracking.detector import Detector
+from gioconda.tracking.landmarker import Landmarker, Reading
+from gioconda.tracking.tracker import Box, Face, Rgb, Search
+
+NETWORKS = ("detector.onnx", "landmarks.onnx")
+"""Files that `gioconda train tracker` leaves in its folder."""
+PRESENT = 0.5
+"""Presence from which a reading is believed."""
+RETRY_AFTER = 5
+"""Frames between two searches of the whole frame while the face is lost; a search costs as much as several frames."""
+BOX_CROP = 1.35
+"""Side of a face's crop over the longer side of the box around its landmarks."""
+BOX_LEANS = (0.0, -25.0, 25.0, -50.0, 50.0)
+"""Degrees by which the face in a box that a person drew is supposed to lean, in the order of trying."""
+
+
+class DistilledTracker:
+    """See `gioconda.tracking.Tracker`. `folder` holds the two networks of `NETWORKS`.
+
+    Raises:
+        UsageError: one of them is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        for name in NETWORKS:
+            if not (folder / name).is_file():
+                raise UsageError(
+                    f"{folder}: no tracker ({name} is missing); give the folder of 'gioconda train tracker'"
+                )
+        self._detector = Detector(folder / NETWORKS[0])
+        self._landmarker = Landmarker(folder / NETWORKS[1])
+
+    def find(self, rgb: Rgb) -> Search:
+        """All faces, largest first."""
+        faces = [reading for crop in self.crops(rgb) if (reading := self._settled(rgb, crop)) is not None]
+        faces.sort(key=lambda face: -face.box.width * face.box.height)
+        kept: list[Face] = []
+        for face in faces:
+            if all(face.box.overlap(other.box) < 0.4 for other in kept):
+                kept.append(face)
+        return Search(kept, ["faces of all sizes in the whole picture"])
+
+    def find_in(self, rgb: Rgb, box: Box) -> Search:
+        """The face inside a box, upright or leaning."""
+        tried = []
+        x, y = box.centre
+        for lean in BOX_LEANS:
+            tried.append(f"the box, leaning by {lean:.0f} degrees")
+            face = self._settled(rgb, Crop(x, y, BOX_CROP * max(box.width, box.height), np.radians(lean)))
+            if face is not None and face.box.overlap(box) > 0.1:
+                return Search([face], tried)
+        return Search([], tried)
+
+    def follow(self, face: Face | None = None) -> DistilledFollower:
+        """A fresh follower, of a face or of the largest."""
+        return DistilledFollower(self, face)
+
+    def crops(self, rgb: Rgb) -> list[Crop]:
+        """Where faces may be, largest first."""
+        return sorted((found.crop for found in self._detector(rgb)), key=lambda crop: -crop.side)
+
+    def read(self, rgb: Rgb, crop: Crop) -> Reading:
+        """What the landmark network sees in a crop."""
+        return self._landmarker(rgb, crop)
+
+    def _settled(self, rgb: Rgb, crop: Crop) -> Face | None:
+        """The face in a crop, read once more where the first reading saw it."""
+        first = self.read(rgb, crop)
+        if first.presence < PRESENT:
+            return None
+        second = self.read(rgb, Crop.around(first.points))
+        return Face(second.points) if second.presence >= PRESENT else None
+
+
+class DistilledFollower:
+    """See `gioconda.tracking.FaceFollower`. Each frame is read where the face was in the one before."""
+
+    def __init__(self, tracker: DistilledTracker, face: Face | None = None) -> None:
+        self._tracker = tracker
+        self._crop = None if face is None else Crop.around(face.points)
+        self._wait = 0
+
+    def __call__(self, rgb: Rgb) -> Face | None:
+        """The face in the next frame."""
+        if self._crop is not None:
+            reading = self._tracker.read(rgb, self._crop)
+            if reading.presence >= PRESENT:
+                self._crop = Crop.around(reading.points)
+                return Face(reading.points)
+            self._crop, self._wait = None, 0
+        if self._wait > 0:
+            self._wait -= 1
+            return None
+        found = self._tracker.find(rgb).faces
+        if not found:
+            self._wait = RETRY_AFTER
+            return None
+        self._crop = Crop.around(found[0].points)
+        return found[0]
+
+    def close(self) -> None:
+        """Nothing to free: the networks are the tracker's."""

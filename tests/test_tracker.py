@@ -1,0 +1,243 @@
+"""The tracker of two small networks: crops, the detector's decoding, finding and following."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gioconda.errors import UsageError
+from gioconda.face import LANDMARKS, face_model
+from gioconda.geometry import rotation
+from gioconda.tracking import Box
+from gioconda.tracking.crops import CROP, Crop, five_points, five_squares, squares
+from gioconda.tracking.detector import Detection, distinct, peaks
+from gioconda.tracking.distilled import NETWORKS, DistilledTracker
+from gioconda.tracking.landmarker import EXPRESSIONS
+
+crops = st.builds(
+    Crop,
+    st.floats(-500, 5000),
+    st.floats(-500, 5000),
+    st.floats(8, 4000),
+    st.floats(-np.pi, np.pi),
+)
+
+
+def posed(yaw=0.0, pitch=0.0, roll=0.0, size=60.0, x=100.0, y=90.0):
+    """The canonical face, turned and then rolled in the picture, with eyes `size` pixels apart."""
+    turned = rotation(0, 0, roll) @ rotation(yaw, pitch, 0)
+    return face_model().shape @ turned.T * size + (x, y, 0)
+
+
+def picture_of_places(size=256):
+    """A picture in which each pixel says where it is: red across, green down."""
+    ramp = np.arange(size, dtype=np.uint8)
+    return np.dstack([np.tile(ramp, (size, 1)), np.tile(ramp[:, None], (1, size)), np.zeros((size, size), np.uint8)])
+
+
+# Crops
+
+
+@given(crops)
+def test_to_picture_and_back(crop):
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
+    assert np.allclose(crop.to_crop(crop.to_picture(points)), points, atol=1e-7)
+
+
+@given(crops)
+def test_the_matrix_says_the_same(crop):
+    points = np.random.default_rng(1).uniform(-0.5, 0.5, (20, 3))
+    matrix = crop.matrix()
+    pixels = crop.to_picture(points)[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    # The middle of the first pixel is half a pixel from the crop's edge.
+    assert np.allclose(pixels, (points[:, :2] + 0.5) * CROP - 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("crop", [Crop(128, 120, 100, 0.0), Crop(120, 128, 90, 0.5), Crop(127.5, 127.5, 60, -1.2)])
+def test_a_crop_shows_what_lies_there(crop):
+    cut = crop.cut(picture_of_places()).astype(float)
+    for row, column in ((10, 20), (96, 96), (150, 30), (180, 181)):
+        at = crop.to_picture(np.array([[(column + 0.5) / CROP - 0.5, (row + 0.5) / CROP - 0.5]]))[0]
+        assert cut[row, column, :2] == pytest.approx(at, abs=1)
+
+
+def test_a_crop_of_a_large_face_is_averaged_and_in_place():
+    rgb = np.zeros((2000, 2000, 3), np.uint8)
+    rgb[::2] = 200
+    rgb[:, 1000:] //= 2
+    cut = Crop(1000, 1000, 1600, 0.0).cut(rgb)
+    # Lines of 0 and 200 that a warp alone would let through.
+    assert cut[20:-20, 20:80].std() < 12
+    assert cut[20:-20, 20:90].mean() == pytest.approx(100, abs=4)
+    assert cut[20:-20, 102:180].mean() == pytest.approx(50, abs=4)
+
+
+@given(st.floats(-40, 40), st.floats(-25, 25), st.floats(-60, 60), st.floats(5, 500))
+def test_the_crop_follows_the_face(yaw, pitch, roll, size):
+    crop = Crop.around(posed(yaw, pitch, roll, size))
+    upright = Crop.around(posed(yaw, pitch, 0, size))
+    assert crop.lean - upright.lean == pytest.approx(np.radians(roll), abs=1e-5)
+    assert crop.side == pytest.approx(upright.side, rel=1e-5)
+    placed = crop.to_crop(posed(yaw, pitch, roll, size))[:, :2]
+    assert np.abs(placed).max() < 0.5
+    assert np.abs(placed).max() > 0.3
+
+
+@pytest.mark.parametrize("yaw", [-45, -20, 0, 20, 45])
+def test_five_points_give_nearly_the_crop_of_all(yaw):
+    points = posed(yaw, 5, 20)
+    whole, five = Crop.around(points), Crop.around_five(five_points(points))
+    assert five.side == pytest.approx(whole.side, rel=0.1)
+    assert np.hypot(five.x - whole.x, five.y - whole.y) < 0.06 * whole.side
+    assert five.lean == pytest.approx(whole.lean, abs=0.12)
+
+
+def test_many_crops_are_each_of_one():
+    faces = np.stack([posed(roll=10), posed(yaw=20, size=90, x=10)])
+    assert np.allclose(squares(faces)[1], tuple(vars(Crop.around(faces[1])).values()))
+    assert np.allclose(
+        five_squares(five_points(faces))[0], tuple(vars(Crop.around_five(five_points(faces[0]))).values())
+    )
+
+
+# The detector's decoding
+
+
+def drawn_map(faces, rows=20, columns=30):
+    """Heat and shapes of faces given as (row, column, score, size, five points in sizes)."""
+    heat, shapes = np.full((rows, columns), 0.01, np.float32), np.zeros((11, rows, columns), np.float32)
+    for row, column, score, size, five in faces:
+        heat[row, column] = score
+        shapes[0, row, column] = np.log(size)
+        shapes[1:, row, column] = np.ravel(five)
+    return heat, shapes
+
+
+FIVE = np.array([[-0.1, -0.1], [0.1, -0.1], [0.0, 0.02], [-0.08, 0.12], [0.08, 0.12]])
+
+
+def test_a_peak_by_hand():
+    ((five, score),) = peaks(*drawn_map([(3, 7, 0.9, 50, FIVE)]), 0.5)
+    # Cell (3, 7) is pixels 24 to 31 down and 56 to 63 across.
+    assert five == pytest.approx(np.array([59.5, 27.5]) + 50 * FIVE)
+    assert score == pytest.approx(0.9)
+
+
+def test_only_local_maxima_above_the_threshold():
+    heat, shapes = drawn_map([(3, 7, 0.9, 50, FIVE), (3, 8, 0.8, 50, FIVE), (12, 20, 0.6, 30, FIVE)])
+    heat[15, 2] = 0.4
+    assert sorted(score for _, score in peaks(heat, shapes, 0.5)) == pytest.approx([0.6, 0.9])
+    assert len(peaks(heat, shapes, 0.3)) == 3
+    assert peaks(heat, shapes, 0.95) == []
+
+
+def test_one_face_found_at_two_sizes_is_one():
+    def at(x, size, score):
+        return Detection(FIVE * size + (x, 100), score)
+
+    kept = distinct([at(100, 80, 0.7), at(105, 84, 0.9), at(300, 80, 0.6)])
+    assert [d.score for d in kept] == [0.9, 0.6]
+
+
+# Finding and following, with networks that were never taught: the code runs, whatever they say
+
+
+@pytest.fixture(scope="module")
+def untaught(tmp_path_factory):
+    """A folder with two networks of random weights, sure of everything."""
+    for name in ("torch", "onnx"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"the extra 'learn' ({name}) is not installed")
+    import torch
+
+    from gioconda.learning.tracker.export import export_network
+    from gioconda.learning.tracker.learner import Learner, Schedule
+    from gioconda.learning.tracker.networks import DetectorNet, LandmarkNet
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tracker")
+    landmarks, detector = LandmarkNet(), DetectorNet()
+    placed = Crop.around(posed()).to_crop(posed())
+    with torch.no_grad():
+        landmarks.spread.weight.zero_()
+        landmarks.spread.bias.copy_(torch.from_numpy(placed).flatten())
+        landmarks.presence.bias.fill_(20.0)
+        detector.heat.bias.fill_(0.5)
+        detector.shape.weight.zero_()
+        detector.shape.bias.copy_(torch.tensor([np.log(600), *FIVE.ravel()]))
+    for network, kind in ((detector, DetectorNet), (landmarks, LandmarkNet)):
+        name = "detector" if kind is DetectorNet else "landmarks"
+        learner = Learner(network, kind(), Schedule(1), "cpu")
+        learner.save(folder / f"{name}.safetensors")
+        export_network(folder / f"{name}.safetensors", folder / f"{name}.onnx")
+    return folder
+
+
+def test_find_gives_faces_in_the_picture(untaught):
+    rgb = np.random.default_rng(0).integers(0, 256, (240, 300, 3)).astype(np.uint8)
+    search = DistilledTracker(untaught).find(rgb)
+    assert search.faces
+    areas = [face.box.width * face.box.height for face in search.faces]
+    assert areas == sorted(areas, reverse=True)
+    assert all(face.points.shape == (LANDMARKS, 3) for face in search.faces)
+    assert all(a.box.overlap(b.box) < 0.4 for i, a in enumerate(search.faces) for b in search.faces[:i])
+
+
+def test_find_in_stays_in_the_box(untaught):
+    rgb = np.full((240, 300, 3), 90, np.uint8)
+    box = Box(60, 40, 80, 100)
+    search = DistilledTracker(untaught).find_in(rgb, box)
+    assert search.faces[0].box.overlap(box) > 0.1
+    assert search.tried == ["the box, leaning by 0 degrees"]
+
+
+def test_following_reads_where_the_face_was(untaught):
+    tracker = DistilledTracker(untaught)
+    follower = tracker.follow()
+    frame = np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8)
+    first, second = follower(frame), follower(frame)
+    expected = tracker.read(frame, Crop.around(first.points))
+    assert (second.points == expected.points).all()
+    follower.close()
+
+
+def test_a_reading_is_whole(untaught):
+    reading = DistilledTracker(untaught).read(np.zeros((100, 100, 3), np.uint8), Crop(50, 50, 80, 0.3))
+    assert reading.points.shape == (LANDMARKS, 3)
+    assert reading.uncertainty.shape == (LANDMARKS,)
+    assert (reading.uncertainty > 0).all()
+    assert reading.expression.shape == (len(EXPRESSIONS),) == (52,)
+    assert ((reading.expression >= 0) & (reading.expression <= 1)).all()
+    assert reading.presence > 0.99
+
+
+class Blind(DistilledTracker):
+    """Counts searches and sees nothing."""
+
+    def __init__(self):
+        self.searches = 0
+
+    def find(self, rgb):
+        from gioconda.tracking import Search
+
+        self.searches += 1
+        return Search([], ["nothing"])
+
+
+def test_a_lost_face_is_not_searched_for_in_every_frame():
+    tracker = Blind()
+    follower = tracker.follow()
+    assert [follower(np.zeros((9, 9, 3), np.uint8)) for _ in range(13)] == [None] * 13
+    assert tracker.searches == 3
+
+
+def test_a_folder_without_networks(tmp_path):
+    with pytest.raises(UsageError, match=NETWORKS[0]):
+        DistilledTracker(tmp_path)
+
+
+def test_expressions_are_named_once():
+    assert len(set(EXPRESSIONS)) == 52
+    assert {"jawOpen", "eyeBlinkLeft", "mouthSmileRight"} < set(EXPRESSIONS)
