@@ -25,7 +25,7 @@ from gioconda.learning.export import export_warp
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.painter import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples, with_mouth
-from gioconda.learning.train_warp import WarpTraining, _augmented, _Learner, checkpoint_step, train_warp
+from gioconda.learning.train_warp import WarpTraining, _Learner, _recoloured, _stretched, checkpoint_step, train_warp
 from gioconda.neutral import mouth_gap
 from gioconda.rendering import FlowRenderer, composite
 from gioconda.rendering.clues import CHANNELS, WINDOWS
@@ -64,7 +64,7 @@ def wild_painter(seed=0):
 
 
 def batches(count, size=2):
-    """What `_augmented` gives, in a window of 32 pixels, of noise."""
+    """What `_recoloured, _stretched` gives, in a window of 32 pixels, of noise."""
     generator = torch.Generator().manual_seed(3)
     return [torch.rand(size, CHANNELS + 4, 32, 32, generator=generator) for _ in range(count)]
 
@@ -198,8 +198,8 @@ def test_the_discriminator_judges_place_by_place(kind, size):
     judge = Discriminator()
     clues = clues_of(kind, 2)
     scores, features = judge(clues[:, :3], clues[:, 6:])
-    assert scores.shape == (2, 1, size[1] // 8, size[0] // 8)
-    assert [f.shape[2:] for f in features] == [(size[1] // n, size[0] // n) for n in (2, 4, 8)]
+    assert scores.shape == (2, 1, size[1] // 16, size[0] // 16)
+    assert [f.shape[2:] for f in features] == [(size[1] // n, size[0] // n) for n in (2, 4, 8, 16)]
     hinge_discriminator(scores, torch.full_like(scores, -2), torch.ones(2, 1, size[1], size[0])).backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in judge.parameters())
 
@@ -392,24 +392,27 @@ def test_samples_are_the_same_for_the_same_seed(data):
 
 def test_recolouring_treats_all_pictures_of_a_window_alike():
     random = np.random.default_rng(0)
-    shown = random.integers(0, 256, (8, 16, 24, 3), np.uint8)
-    masks = random.integers(0, 256, (8, 16, 24, 5), np.uint8)
-    x = _augmented(np.concatenate([shown, shown, masks, shown], axis=3), random, "cpu")
-    assert x.shape == (8, CHANNELS + 4, 16, 24)
-    assert 0 <= float(x.min()) <= float(x.max()) <= 1
-    assert (x[:, :3] == x[:, 3:6]).all()
-    assert (x[:, :3] == x[:, 11:]).all()
-    # Masks keep their values; some windows are mirrored, some not, and then their pictures are too.
-    plain = torch.from_numpy(masks.astype(np.float32) / 255).permute(0, 3, 1, 2)
-    mirrored = [bool((x[i, 6:11] == plain[i].flip(2)).all()) for i in range(8)]
-    assert all(mirrored[i] or bool((x[i, 6:11] == plain[i]).all()) for i in range(8))
-    assert 0 < sum(mirrored) < 8
-    light = torch.from_numpy(shown.mean(axis=3)).float()
-    for i in range(8):
-        straight, turned = (
-            np.corrcoef(light[i].flatten(), side.mean(0).flatten())[0, 1] for side in (x[i, :3], x[i, :3].flip(2))
-        )
-        assert (turned > straight) == mirrored[i]
+    shown = random.random((8, 3, 16, 24), np.float32)
+    masks = random.random((8, 5, 16, 24), np.float32)
+    x = torch.from_numpy(np.concatenate([shown, shown, masks, shown], axis=1))
+    y = _recoloured(x, random)
+    assert y.shape == (8, CHANNELS + 4, 16, 24)
+    assert 0 <= float(y.min()) <= float(y.max()) <= 1
+    assert (y[:, :3] == y[:, 3:6]).all()
+    assert (y[:, :3] == y[:, 11:]).all()
+    assert (y[:, :3] != x[:, :3]).any()
+    assert (y[:, 6:11] == x[:, 6:11]).all()
+
+
+def test_stretching_moves_a_whole_window():
+    ramp = torch.linspace(-1, 1, 24)[None, None, None].expand(16, 3, 16, 24)
+    y = _stretched(ramp, np.random.default_rng(0))
+    assert (y[:, :1] == y).all()
+    mirrored = (y[:, 0, 8, 12] < y[:, 0, 8, 11]).tolist()
+    assert 4 <= sum(mirrored) <= 12
+    down = torch.linspace(-1, 1, 16)[None, None, :, None].expand(16, 1, 16, 24)
+    slopes = [float(z[0, 10, 12] - z[0, 6, 12]) / (4 * 2 / 15) for z in _stretched(down, np.random.default_rng(0))]
+    assert 1 / 1.65 < min(slopes) < 0.8 < 1 < max(slopes) < 1.25
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from PIL import Image
 from gioconda import View
 from gioconda.cli import main
 from gioconda.errors import UsageError
-from gioconda.face import face_model
+from gioconda.face import MOUTH_OUTLINE, face_model
 from gioconda.marks import FIRST, MarkedFace, marks_of, write_marks
 from gioconda.media.pictures import write_png
 from gioconda.portrait_check import BLURRED, FACE_PIXELS, STRANGER, blur, check, face_print, measure, proportions_of
@@ -80,7 +80,7 @@ def test_each_fault_is_found_where_it_is(report):
 
 def test_advice_is_about_what_is_missing(shelf, report):
     def said(*names):
-        return " | ".join(advice.text for advice in check([shelf / name for name in names]).advice)
+        return " | ".join(check([shelf / name for name in names]).advice)
 
     alone = said("shut.png")
     assert "shut.png, the first picture, is the one that moves: eyes shut" in alone
@@ -88,16 +88,10 @@ def test_advice_is_about_what_is_missing(shelf, report):
     assert "no view from the right" in alone
     assert "no shut eyes seen" not in alone
     assert "put plain.png first" in said("blurred.png", "plain.png")
-    turned = " | ".join(advice.text for advice in report.advice)
+    turned = " | ".join(report.advice)
     assert "no view from" not in turned
     assert "blurred.png is of no use (blurred)" in turned
     assert "again.jpg shows the same as plain.png" in turned
-
-
-def test_what_helps_now_comes_first(shelf):
-    helps = [advice.helps for advice in check([shelf / "plain.png", shelf / "again.jpg"]).advice]
-    assert helps == sorted(helps, reverse=True)
-    assert "fine-tuning" in helps
 
 
 def test_pictures_of_no_use_are_reported_not_raised(shelf):
@@ -106,8 +100,7 @@ def test_pictures_of_no_use_are_reported_not_raised(shelf):
     assert [found.faceless for found in report.pictures] == [False, True, False, False]
     assert "gioconda mark" in report.pictures[1].problem
     assert "not a picture" in report.pictures[2].problem
-    texts = [advice.text for advice in report.advice]
-    assert sum("of no use" in text for text in texts) == 3
+    assert sum("of no use" in text for text in report.advice) == 3
 
 
 def test_a_marked_drawing_can_be_checked(shelf, tmp_path):
@@ -126,8 +119,9 @@ def test_teeth_need_an_open_mouth_and_something_bright_in_it(portrait):
     found = measure(Path("a.png"), view)
     assert found.shows_teeth == (found.mouth_open and found.teeth > 0.01)
     black = view.rgb.copy()
-    black[view.points[13, 1].astype(int) - 2 :] //= 8
-    assert measure(Path("a.png"), View(black, view.points)).teeth < found.teeth
+    cv2.fillPoly(black, [np.rint(view.points[list(MOUTH_OUTLINE), :2]).astype(np.int32)], (20, 16, 16))
+    assert found.teeth > 0.01
+    assert measure(Path("a.png"), View(black, view.points)).teeth < 0.2 * found.teeth
 
 
 def test_blur_grows_with_blur_and_not_with_size(portrait):
@@ -162,7 +156,7 @@ def test_a_stranger_is_named(shelf, tmp_path, portrait):
     pictures = [shelf / "plain.png", shelf / "again.jpg", shelf / "shut.png", tmp_path / "tall.png"]
     report = check(pictures, landmarks=[tmp_path / "tall.json"])
     assert [found.path.stem for found in report.pictures if "somebody else?" in found.faults] == ["tall"]
-    assert any(advice.text.startswith("two different people? tall.png") for advice in report.advice)
+    assert any(text.startswith("two different people? tall.png") for text in report.advice)
 
 
 def test_the_same_face_correlates_with_itself_wherever_it_is(portrait):
@@ -184,9 +178,9 @@ def test_the_command(shelf, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{shelf}/plain.png: of use: face ")
     assert lines[1].startswith(f"{shelf}/blurred.png: no use: ")
-    assert all(line.startswith(("advice: ", "for fine-tuning: ")) for line in lines[2:])
+    assert all(line.startswith("advice: ") for line in lines[2:])
     assert main(["portrait", "check", f"{shelf}/plain.png", f"{shelf}/text.jpg", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [picture["usable"] for picture in said["pictures"]] == [True, False]
     assert said["pictures"][0]["face_height"] > 64
-    assert {"text", "helps"} == set(said["advice"][0])
+    assert any("leave" in text for text in said["advice"])

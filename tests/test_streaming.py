@@ -68,7 +68,7 @@ def test_animating_a_long_performance_takes_the_memory_of_a_short_one(tmp_path):
     write_png(tmp_path / "picture.png", rgb)
     points = performed(posed(face_model().shape, size=18, at=(320, 220)), still(1))[0].astype(np.float32)
     np.save(tmp_path / "points.npy", points)
-    counts, peaks = (50, 350), []
+    counts, peaks = (50, 500), []
     for count in counts:
         repeated(count).save(tmp_path / f"{count}.motion")
         arguments = (tmp_path / f"{count}.motion", tmp_path / f"{count}.mp4")

@@ -120,7 +120,8 @@ class Animation:
     def painter(self) -> Callable[[Motion], Patch]:
         """What draws the face region for a movement."""
         canvas = self.portrait.views[0]
-        sitter = Sitter.of(canvas.points, *self.size, canvas.neighbours)
+        others = [view.points for view in self.portrait.views[1:]]
+        sitter = Sitter.of(canvas.points, *self.size, canvas.neighbours, others)
         render = make_renderer(self.renderer, self.portrait.views, self.weights)
         return lambda motion: render(retarget(sitter, motion, self.gains, self.absolute))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -133,19 +133,11 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Advice:
-    """One thing to do, and what it helps: the clips of today's renderer, or the training of an avatar only."""
-
-    text: str
-    helps: Literal["now", "fine-tuning"] = "now"
-
-
-@dataclass(frozen=True)
 class Report:
     """All pictures in the order given, and advice, most helpful first."""
 
     pictures: tuple[Checked, ...]
-    advice: tuple[Advice, ...]
+    advice: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
         """All of it as JSON can hold it; numbers rounded to what they are worth."""
@@ -159,7 +151,7 @@ class Report:
                 | {"usable": found.usable, "mouth_open": found.mouth_open, "shows_teeth": found.shows_teeth}
                 for found in self.pictures
             ],
-            "advice": [vars(advice) for advice in self.advice],
+            "advice": list(self.advice),
         }
 
 
@@ -286,7 +278,7 @@ def blur(view: View) -> float:
 
 def _compared(
     checked: list[Checked], prints: dict[int, tuple[Array, Array]]
-) -> tuple[tuple[Checked, ...], tuple[Advice, ...]]:
+) -> tuple[tuple[Checked, ...], tuple[str, ...]]:
     for number, (own_print, own) in prints.items():
         found = checked[number]
         others = [proportions for other, (_, proportions) in prints.items() if other != number]
@@ -308,7 +300,7 @@ def _compared(
     return tuple(checked), tuple(_advice(checked))
 
 
-def _advice(checked: list[Checked]) -> list[Advice]:
+def _advice(checked: list[Checked]) -> list[str]:
     """What would help, most first: the picture that moves, then who it is, then what other pictures can lend."""
     advice = []
     good = [c for c in checked if c.usable and "somebody else?" not in c.faults]
@@ -316,27 +308,27 @@ def _advice(checked: list[Checked]) -> list[Advice]:
     better = min((c for c in good if c is not canvas), key=_unfit_as_canvas, default=None)
     first = f"{canvas.path.name}, the first picture, is the one that moves"
     if canvas.problem is not None:
-        advice.append(Advice(f"{first}, and is of no use: {_why(canvas)}"))
+        advice.append(f"{first}, and is of no use: {_why(canvas)}")
     elif spoils := [f for f in canvas.faults if f in _SPOILS]:
-        advice.append(Advice(f"{first}: {', '.join(spoils)}"))
+        advice.append(f"{first}: {', '.join(spoils)}")
     elif canvas.mouth_open:
-        advice.append(Advice(f"{first}, with an open mouth: a relaxed face moves best"))
+        advice.append(f"{first}, with an open mouth: a relaxed face moves best")
     if advice and better and _unfit_as_canvas(better) < _unfit_as_canvas(canvas) - CLEARLY:
-        advice.append(Advice(f"put {better.path.name} first"))
+        advice.append(f"put {better.path.name} first")
     strangers = [c.path.name for c in checked if "somebody else?" in c.faults]
     if strangers:
         advice.append(
-            Advice(f"two different people? {', '.join(strangers)}: proportions unlike the other pictures'; look again")
+            f"two different people? {', '.join(strangers)}: proportions unlike the other pictures'; look again"
         )
     if not any(c.shows_teeth for c in good):
-        advice.append(Advice("no teeth seen: add a picture with an open smile; its teeth are put into the first one"))
+        advice.append("no teeth seen: add a picture with an open smile")
     advice += [
-        Advice(f"{c.path.name} is of no use ({_why(c)}): leave it out, or give a better one")
+        f"{c.path.name} is of no use ({_why(c)}): leave it out, or give a better one"
         for c in checked[1:]
         if not c.usable
     ]
     advice += [
-        Advice(f"{c.path.name} shows the same as {checked[c.same_as].path.name}: leave one out", "fine-tuning")
+        f"{c.path.name} shows the same as {checked[c.same_as].path.name}: leave one out"
         for c in checked
         if c.same_as is not None
     ]
@@ -347,7 +339,7 @@ def _advice(checked: list[Checked]) -> list[Advice]:
         ("no view from the front: add one that looks into the camera", lambda c: abs(c.yaw) <= VIEW),
         ("no shut eyes seen: add a picture with lowered lids", lambda c: c.lids < SHUT_EYES),
     )
-    advice += [Advice(text, "fine-tuning") for text, shown in missing if good and not any(map(shown, good))]
+    advice += [text for text, shown in missing if good and not any(map(shown, good))]
     return advice
 
 

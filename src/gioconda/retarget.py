@@ -27,7 +27,7 @@ from gioconda.face import (
     face_model,
 )
 from gioconda.geometry import Similarity, angles, rotation
-from gioconda.neutral import head_pose
+from gioconda.neutral import head_pose, lid_gaps
 from gioconda.performance import Motion
 
 Array = NDArray[Any]
@@ -50,6 +50,8 @@ EASED = 0.6
 """Share of each limit within which movement is left as it is; the rest is approached, never reached."""
 CLOSURE = 0.22
 """Where the lids meet: share of the opening, from the lower lid up."""
+SHUT = 0.65
+"""Share of an eye's usual opening below which a picture caught it shut."""
 CREASE = 0.3
 """Share of the upper lid's way down that the fold above it goes along."""
 
@@ -92,17 +94,42 @@ class Sitter:
     room: float
 
     @staticmethod
-    def of(points: Points, width: int, height: int, neighbours: Sequence[Points] = ()) -> Sitter:
-        """From tracked landmarks, (478, 3) in pixels, in a picture of some size with some other faces."""
+    def of(
+        points: Points, width: int, height: int, neighbours: Sequence[Points] = (), others: Sequence[Points] = ()
+    ) -> Sitter:
+        """From tracked landmarks, (478, 3) in pixels, in a picture of some size with some other faces.
+
+        `others` are the same person's in further pictures: eyes that are shut in this one alone are opened.
+        """
         exact = points.astype(np.float64)
         pose = head_pose(face_model().shape, exact)
-        shape = pose.undo(exact)
+        shape = _awake(pose.undo(exact), [_level(other.astype(np.float64)) for other in others])
         left, top, across, _ = bounds(points)
         # What lies between neighbours is for both to move in, and for the hair of both.
         space = min(left, top, width - left - across, *(_gap(points, other) / 4 for other in neighbours))
         space /= float(eye_distance(exact))
         room = float(np.clip(space / ROOM, LEAST_ROOM, 1.0))
         return Sitter(pose, angles(pose.rotation), shape, proportions(shape), room)
+
+
+def _level(points: Points) -> Points:
+    """A face's shape, (478, 3) in eye distances."""
+    return head_pose(face_model().shape, points).undo(points)
+
+
+def _awake(shape: Points, others: Sequence[Points]) -> Points:
+    """The shape with eyes that are far less open than in the person's other pictures as open as they are there."""
+    shapes = (shape, *others)
+    openings = [float(lid_gaps(one).mean()) for one in shapes]
+    usual = sorted(openings)[3 * len(openings) // 4]
+    if openings[0] >= SHUT * usual:
+        return shape
+    lender, awake = shapes[openings.index(usual)], shape.copy()
+    for eye in EYES:
+        moving, corners = [*eye.upper, *eye.lower, *eye.crease, *eye.iris], list(eye.corners)
+        awake[moving] = lender[moving] + (shape[corners] - lender[corners]).mean(axis=0)
+        awake[corners] = shape[corners]
+    return awake
 
 
 def _gap(one: Points, other: Points) -> float:

@@ -42,4 +42,4 @@ def _check(options: argparse.Namespace) -> None:
         ]
         print(f"{found.path}: {'of use' if found.usable else 'no use'}: {'; '.join(shows)}")
     for advice in report.advice:
-        print(f"{'advice' if advice.helps == 'now' else 'for fine-tuning'}: {advice.text}")
+        print(f"advice: {advice}")

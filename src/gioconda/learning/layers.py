@@ -17,9 +17,9 @@ GAIN = 1.5
 dozen of them leave nothing to tell one person, or a made picture, by. With this gain features keep their size."""
 
 
-def normed_convolution(inside: int, outside: int, side: int = 3) -> nn.Module:
-    """Convolution of bounded spectral norm that keeps the size. Source: Miyato et al. 2018."""
-    layer = spectral_norm(nn.Conv2d(inside, outside, side, padding=side // 2), eps=EPSILON)
+def normed_convolution(inside: int, outside: int, side: int = 3, stride: int = 1) -> nn.Module:
+    """Convolution of bounded spectral norm that divides the size by `stride`. Source: Miyato et al. 2018."""
+    layer = spectral_norm(nn.Conv2d(inside, outside, side, stride, padding=(side - 1) // 2), eps=EPSILON)
     return register_parametrization(layer, "weight", _Gain())
 
 

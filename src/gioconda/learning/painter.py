@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gioconda.learning.layers import normed_convolution
 from gioconda.rendering.clues import CHANNELS
 
 
@@ -76,17 +77,19 @@ def painted(clues: Tensor, gate: Tensor, output: Tensor) -> Tensor:
 
 
 class Discriminator(nn.Module):
-    """Tells painted windows from real ones, place by place, knowing where mouth and eyes should be."""
+    """Tells painted windows from real ones, place by place, knowing where mouth and eyes should be.
+
+    A place of its last layer sees 78 pixels around it: a whole mouth, or an eye with its brow.
+    """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        spectral = nn.utils.parametrizations.spectral_norm
-        widths = (3 + 4, width, 2 * width, 4 * width)
-        self.layers = nn.ModuleList(spectral(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in pairwise(widths))
-        self.judge = spectral(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        widths = (3 + 4, width, 2 * width, 4 * width, 4 * width)
+        self.layers = nn.ModuleList(normed_convolution(a, b, side=4, stride=2) for a, b in pairwise(widths))
+        self.judge = normed_convolution(widths[-1], 1)
 
     def forward(self, picture: Tensor, where: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Scores, (n, 1, h/8, w/8), and each layer's features, for pictures (n, 3, h, w) and masks (n, 4, h, w)."""
+        """Scores, (n, 1, h/16, w/16), and each layer's features, for pictures (n, 3, h, w) and masks (n, 4, h, w)."""
         x = torch.cat([picture * 2 - 1, where], dim=1)
         features = []
         for layer in self.layers:

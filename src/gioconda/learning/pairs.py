@@ -34,7 +34,7 @@ class Sample:
 
 
 def make_samples(folder: Path, seed: int) -> Iterator[Sample]:
-    """Endless samples from a dataset folder: every person equally often, one in eight from a still.
+    """Endless samples from a dataset folder: every person equally often, one in four from a still.
 
     Half of the sources are frames with a rather closed mouth, as portraits are; half of the targets
     are frames that show much of a mouth's inside, or shut eyes.
@@ -46,7 +46,7 @@ def make_samples(folder: Path, seed: int) -> Iterator[Sample]:
     names = sorted(people)
     stills = list(training_stills(folder, 0.12))
     while True:
-        if stills and random.random() < 0.125:
+        if stills and random.random() < 0.25:
             rgb, points = stills[random.integers(len(stills))]
             yield from _still_samples(rgb, points, random)
         else:
@@ -79,7 +79,7 @@ def _shot_samples(shot: Shot, random: np.random.Generator) -> Iterator[Sample]:
 def _still_samples(rgb: Array, points: Points, random: np.random.Generator) -> Iterator[Sample]:
     """A still with its mouth shut by the warp, opened again: the still itself is the truth."""
     still = View(rgb, points)
-    for share in random.uniform(0.0, 0.6, 2):
+    for share in random.uniform(0.0, 0.5, 2):
         shut = with_mouth(points, float(share))
         view = View(composite(still, FlowRenderer([still])(shut))[0], shut)
         yield _sample(view, FlowRenderer([view]), points, rgb)

@@ -115,14 +115,17 @@ LEAST_LOAN = 0.01
 
 
 def teeth_shown(rgb: Rgb, points: Points) -> float:
-    """Area of what is as bright as teeth between the lips, in squared mouth widths."""
+    """Area of what is as bright as teeth and less red than skin (a tongue is not) between the lips, in squared mouth
+    widths.
+    """
     outline = points[list(MOUTH_OUTLINE), :2]
     left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
     if right - left < 2 or bottom - top < 2:
         return 0.0
     inside = polygon_mask(outline, left, top, right - left, bottom - top)
-    light = float(np.median(_colours(rgb, points, _ROUND_MOUTH), axis=0) @ LUMA)
-    bright = (rgb[top:bottom, left:right] @ LUMA) > 0.75 * light
+    skin = np.median(_colours(rgb, points, _ROUND_MOUTH), axis=0)
+    seen = rgb[top:bottom, left:right].astype(np.float64)
+    bright = (seen @ LUMA > 0.75 * float(skin @ LUMA)) & (_redness(seen) < 0.7 * _redness(skin) + 0.03)
     width = float(np.linalg.norm(points[MOUTH_OUTLINE[10], :2] - points[MOUTH_OUTLINE[0], :2]))
     return float((inside * bright).sum()) / max(width, 1.0) ** 2
 
@@ -163,6 +166,11 @@ def _colours(rgb: Rgb, points: Points, landmarks: tuple[int, ...]) -> Array:
 
 def _skin(rgb: Rgb, points: Points) -> Array:
     return np.percentile(_colours(rgb, points, _CHEEKS), 75, axis=0)
+
+
+def _redness(colours: Array) -> Array:
+    """How much more red than green, (...), colours, (..., 3), are, as a share of their brightness."""
+    return (colours[..., 0] - colours[..., 1]) / np.maximum(colours @ LUMA, 1.0)
 
 
 def _opening(points: Points) -> float:

@@ -58,7 +58,7 @@ def make_renderer(name: str, views: Sequence[View], weights: Path | Avatar | Non
         AvatarError: the avatar cannot be read, or is for another renderer.
         MissingExtraError: `sketch` needs torch, which is not installed.
     """
-    from gioconda.rendering.flow import FlowRenderer
+    from gioconda.rendering.fused import flow_of
     from gioconda.rendering.warp import WarpRenderer
 
     if name not in RENDERERS:
@@ -66,7 +66,7 @@ def make_renderer(name: str, views: Sequence[View], weights: Path | Avatar | Non
     if name == "flow":
         if weights:
             raise UsageError("the renderer flow has no network: give weights to warp, avatars to sketch")
-        return FlowRenderer(views)
+        return flow_of(views)
     if name == "sketch":
         return _sketch(views, weights)
     if not weights or isinstance(weights, Avatar):

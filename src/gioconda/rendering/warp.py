@@ -20,7 +20,7 @@ from gioconda.errors import UsageError
 from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
 from gioconda.portrait import View
 from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
-from gioconda.rendering.flow import FlowRenderer
+from gioconda.rendering.fused import flow_of
 from gioconda.rendering.head import Head
 from gioconda.rendering.plates import polygon_mask
 from gioconda.rendering.renderer import Patch
@@ -33,7 +33,7 @@ class WarpRenderer:
 
     def __init__(self, views: Sequence[View], weights: Path) -> None:
         canvas = views[0]
-        self._flow = FlowRenderer(views)
+        self._flow = flow_of(views)
         self._frame = warp_frame(canvas.points)
         self._rest = self._frame.picture(canvas.rgb)
         self._source = self._frame.points(canvas.points)
