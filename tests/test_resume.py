@@ -77,7 +77,7 @@ def same(one, other):
 
 
 def alike(one, other):
-    """As `same`, for clips that two processes made: whose arithmetic may round a pixel differently once in many runs."""
+    """As `same`, for clips that two processes made: in one run of many they round a pixel differently."""
     first, second = shown(one), shown(other)
     return len(first) == len(second) and all(
         a[0] == b[0] and np.abs(a[1].astype(int) - b[1]).mean() < 0.1 for a, b in zip(first, second, strict=True)
