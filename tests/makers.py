@@ -155,7 +155,7 @@ class Puppeteer:
     def find_in(self, rgb: np.ndarray, box: Box) -> Search:
         return Search([], [])
 
-    def follow(self) -> Puppeteer:
+    def follow(self, face: Face | None = None, *, quick: bool = False) -> Puppeteer:
         return self
 
     def __call__(self, rgb: np.ndarray) -> Face | None:

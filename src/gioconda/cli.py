@@ -22,6 +22,7 @@ from gioconda.commands import (
     doctor,
     evaluate,
     faces,
+    live,
     mark,
     performance,
     performances,
@@ -38,6 +39,7 @@ from gioconda.errors import GiocondaError
 COMMANDS = (
     animate,
     reel,
+    live,
     batch,
     capture,
     faces,

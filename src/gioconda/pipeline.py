@@ -119,11 +119,7 @@ class Animation:
 
     def painter(self) -> Callable[[Motion], Patch]:
         """What draws the face region for a movement."""
-        canvas = self.portrait.views[0]
-        others = [view.points for view in self.portrait.views[1:]]
-        sitter = Sitter.of(canvas.points, *self.size, canvas.neighbours, others)
-        render = make_renderer(self.renderer, self.portrait.views, self.weights)
-        return lambda motion: render(retarget(sitter, motion, self.gains, self.absolute))
+        return painter(self.portrait, self.gains, self.absolute, self.renderer, self.weights)
 
     def statement(self, consent: str | None = None) -> Statement:
         """What a clip of it says of itself."""
@@ -163,6 +159,18 @@ class Animation:
         """
         told = disclosure or Disclosure()
         return save_scene(path, self, sound_of(self.performance, sound), told, progress, resume)
+
+
+def painter(
+    portrait: Portrait, gains: Gains, absolute: bool, renderer: str, weights: Path | Avatar | None
+) -> Callable[[Motion], Patch]:
+    """What draws the face region of a portrait for a movement; the arguments are the attributes of `Animation`."""
+    canvas = portrait.views[0]
+    height, width = canvas.rgb.shape[:2]
+    others = [view.points for view in portrait.views[1:]]
+    sitter = Sitter.of(canvas.points, width, height, canvas.neighbours, others)
+    render = make_renderer(renderer, portrait.views, weights)
+    return lambda motion: render(retarget(sitter, motion, gains, absolute))
 
 
 def box_of(patch: Patch) -> Box:

@@ -118,8 +118,14 @@ def add_span(verb: argparse.ArgumentParser) -> None:
 
 
 def add_movement(verb: argparse.ArgumentParser) -> None:
-    """How the movement is taken over and drawn."""
+    """Which part of the driver, and how its movement is taken over and drawn."""
     add_span(verb)
+    add_look(verb)
+    verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
+
+
+def add_look(verb: argparse.ArgumentParser) -> None:
+    """How a movement is taken over and drawn."""
     for part, text in (
         ("head", "turning, nodding, tilting, moving"),
         ("mouth", "lips, jaw and the cheeks beside them"),
@@ -140,7 +146,6 @@ def add_movement(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--weights", type=Path, metavar="FILE", help="the network of warp: warp.onnx of a training run")
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
-    verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
 
 
 def add_size(verb: argparse.ArgumentParser) -> None:
@@ -150,6 +155,11 @@ def add_size(verb: argparse.ArgumentParser) -> None:
 
 def drawing(options: argparse.Namespace, subject: Portrait | Avatar | None = None) -> dict[str, Any]:
     """What `add_movement` asked for, as `animate` takes it; an avatar says itself who draws it."""
+    return {**look(options, subject), "crop": options.crop, "fps": options.fps}
+
+
+def look(options: argparse.Namespace, subject: Portrait | Avatar | None = None) -> dict[str, Any]:
+    """What `add_look` asked for but for the crop, as `pipeline.painter` takes it."""
     from gioconda.avatar import Avatar
     from gioconda.retarget import Gains
 
@@ -164,8 +174,6 @@ def drawing(options: argparse.Namespace, subject: Portrait | Avatar | None = Non
         "absolute": options.absolute,
         "renderer": renderer,
         "weights": weights,
-        "crop": options.crop,
-        "fps": options.fps,
     }
 
 

@@ -1,6 +1,5 @@
-"""The page on which a person marks a face, and the small server that shows it to this machine only.
+"""The page on which a person marks a face, and its server (see `local_server.py` for who may ask).
 
-The address holds a token; requests without it, with another Host, or from another page are refused.
 Only the page and the one picture are served. The fit is made here, so that the page shows exactly
 what `animate` will use.
 """
@@ -9,10 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-import secrets
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any, Protocol
 
@@ -23,6 +20,7 @@ from PIL import Image
 
 from gioconda.errors import GiocondaError
 from gioconda.face import BROWS, EYES, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER, MOUTH_OUTLINE, OVAL, Points, face_model
+from gioconda.local_server import LocalRequest, LocalServer
 from gioconda.marks import FORMAT, NAMES, VERSION, Marks, marks_from_json, marks_of
 from gioconda.media.pictures import Picture
 
@@ -30,8 +28,6 @@ MOST_SHOWN = 2400
 """Longest side, in pixels, of the picture as the page shows it."""
 MOST_SENT = 64 * 1024
 """Bytes that the page may send at once; all marks take less than 2,000."""
-PATIENCE = 20
-"""Seconds that a request may take to arrive."""
 
 _LIPS = (*LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER[-2:0:-1])
 _NOSE = (168, 6, 197, 195, 5, 4, 1)
@@ -68,11 +64,10 @@ def mesh_lines(points: Points) -> str:
 @dataclass(frozen=True)
 class _Page:
     html: bytes
-    nonce: str
     picture: bytes
 
 
-def _page(picture: Picture, name: str, marks: Marks, found: str) -> _Page:
+def _page(picture: Picture, name: str, marks: Marks, found: str, nonce: str) -> _Page:
     height, width = picture.rgb.shape[:2]
     canonical = face_model().shape
     at = marks_of(canonical)
@@ -90,11 +85,10 @@ def _page(picture: Picture, name: str, marks: Marks, found: str) -> _Page:
             "line": face_lines(canonical, 3),
         },
     }
-    nonce = secrets.token_urlsafe(16)
     html = resources.files("gioconda.marking").joinpath("page.html").read_text(encoding="utf-8")
     # A "</script>" in a file name would end the script.
     filled = html.replace("{{NONCE}}", nonce).replace("{{DATA}}", json.dumps(data).replace("<", "\\u003c"))
-    return _Page(filled.encode(), nonce, _encoded(picture))
+    return _Page(filled.encode(), _encoded(picture))
 
 
 def _encoded(picture: Picture) -> bytes:
@@ -108,112 +102,53 @@ def _encoded(picture: Picture) -> bytes:
     return file.getvalue()
 
 
-class MarkingServer(ThreadingHTTPServer):
+class MarkingServer(LocalServer):
     """Shows one picture until its marks are saved.
 
     `address` is where; `serve_forever` returns when the marks were saved or `shutdown` was called.
     """
 
-    daemon_threads = True
-
     def __init__(self, picture: Picture, name: str, save: Save, marks: Marks | None = None, found: str = "") -> None:
         """The picture, what the page calls it, what keeps the marks, marks to begin with, and a word about them."""
-        super().__init__(("127.0.0.1", 0), _Request)
-        self.page = _page(picture, name, marks or {}, found)
+        super().__init__(_Request)
+        self.page = _page(picture, name, marks or {}, found, self.nonce)
         self.size = picture.rgb.shape[1], picture.rgb.shape[0]
         self.save = save
-        self.token = secrets.token_urlsafe(18)
-        self.host = f"127.0.0.1:{self.server_address[1]}"
-        self.address = f"http://{self.host}/{self.token}/"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up is no news."""
 
 
-class _Request(BaseHTTPRequestHandler):
+class _Request(LocalRequest):
     server: MarkingServer
-    server_version, sys_version = "gioconda", ""
-    timeout = PATIENCE
 
-    def do_GET(self) -> None:
+    def get(self, wanted: str) -> None:
         page = self.server.page
-        match self._wanted():
+        match wanted:
             case "":
-                self._answer(HTTPStatus.OK, page.html, "text/html; charset=utf-8")
+                self.answer(HTTPStatus.OK, page.html, "text/html; charset=utf-8")
             case "picture":
-                self._answer(HTTPStatus.OK, page.picture, "image/png")
-            case str():
-                self._refuse(HTTPStatus.NOT_FOUND, "there is nothing of that name")
+                self.answer(HTTPStatus.OK, page.picture, "image/png")
+            case _:
+                self.refuse_unknown()
 
-    def do_POST(self) -> None:
-        wanted = self._wanted()
-        if wanted is None:
-            return
+    def post(self, wanted: str) -> None:
         if wanted not in ("fit", "save"):
-            return self._refuse(HTTPStatus.NOT_FOUND, "there is nothing of that name")
-        if self.headers.get("Origin", f"http://{self.server.host}") != f"http://{self.server.host}":
-            return self._refuse(HTTPStatus.FORBIDDEN, "another page asked")
+            return self.refuse_unknown()
         if self.headers.get_content_type() != "application/json":
-            return self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON is wanted")
+            return self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON is wanted")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            return self._refuse(HTTPStatus.LENGTH_REQUIRED, "the length is wanted")
+            return self.refuse(HTTPStatus.LENGTH_REQUIRED, "the length is wanted")
         if int(length) > MOST_SENT:
-            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_SENT} bytes")
+            return self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MOST_SENT} bytes")
         try:
             content = json.loads(self.rfile.read(int(length)))
             face = marks_from_json({"format": FORMAT, "version": VERSION, "points": content["points"]})
             points = face.points(*self.server.size)
             if wanted == "fit":
-                return self._answer_json({"line": face_lines(points), "mesh": mesh_lines(points)})
+                return self.answer_json({"line": face_lines(points), "mesh": mesh_lines(points)})
             then = self.server.save(face.marks or {})
         except (ValueError, TypeError, KeyError, RecursionError):
-            return self._refuse(HTTPStatus.BAD_REQUEST, "no points were sent")
+            return self.refuse(HTTPStatus.BAD_REQUEST, "no points were sent")
         except GiocondaError as error:
-            return self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-        self._answer_json({"saved": True, "then": then})
+            return self.refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+        self.answer_json({"saved": True, "then": then})
         self.server.shutdown()
-
-    def _wanted(self) -> str | None:
-        """What is asked for, behind the token; None if it was refused.
-
-        The check of Host keeps a page elsewhere, whose name was made to mean this machine, from asking.
-        """
-        if self.headers.get("Host") != self.server.host:
-            self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine only")
-            return None
-        token, slash, wanted = self.path.removeprefix("/").partition("/")
-        if not slash or not secrets.compare_digest(token.encode(), self.server.token.encode()):
-            self._refuse(HTTPStatus.FORBIDDEN, "open the whole address that the terminal shows")
-            return None
-        return wanted
-
-    def _refuse(self, status: HTTPStatus, why: str) -> None:
-        # What was not read of the request must not be taken for the next one.
-        self.close_connection = True
-        self._answer(status, json.dumps({"error": why}).encode(), "application/json")
-
-    def _answer_json(self, content: dict[str, Any]) -> None:
-        self._answer(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
-
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
-        nonce = self.server.page.nonce
-        self.send_response(status)
-        for name, value in (
-            ("Content-Type", kind),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-            ("Referrer-Policy", "no-referrer"),
-            ("X-Content-Type-Options", "nosniff"),
-            (
-                "Content-Security-Policy",
-                f"default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
-                f"script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            ),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Silence: the terminal is the user's."""

@@ -280,7 +280,7 @@ class _Still:
             pixels = rgb if alpha is None else np.dstack((rgb, alpha))
             Image.fromarray(pixels).save(self._path, "PNG", compress_level=3)
         else:
-            pixels = rgb if alpha is None else _on_paper(rgb, alpha)
+            pixels = rgb if alpha is None else on_paper(rgb, alpha)
             Image.fromarray(pixels).save(self._path, "JPEG", quality=95, subsampling=0)
 
     def release(self) -> None:
@@ -421,7 +421,7 @@ def _video_painter() -> Painter:
 
     def paint(rgb: Bytes, alpha: Bytes | None) -> av.VideoFrame:
         if alpha is not None:
-            rgb = _on_paper(rgb, alpha)
+            rgb = on_paper(rgb, alpha)
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
             rgb = np.asarray(cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
@@ -438,7 +438,8 @@ def _video_painter() -> Painter:
     return paint
 
 
-def _on_paper(rgb: Bytes, alpha: Bytes) -> Bytes:
+def on_paper(rgb: Bytes, alpha: Bytes) -> Bytes:
+    """A picture, uint8 (height, width, 3) with alpha (height, width), as it looks where nothing is transparent."""
     share = alpha[..., None].astype(np.uint16)
     return ((rgb * share + _PAPER * (255 - share) + 127) // 255).astype(np.uint8)
 

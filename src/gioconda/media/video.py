@@ -44,7 +44,7 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 
 # Everything else that libavformat knows is refused before it is opened: playlists and scripts make
 # it open further files or addresses.
-_VIDEO_CONTAINERS = (
+VIDEO_CONTAINERS = (
     *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc"),
     *("flv", "asf", "ogg", "mxf", "nut", "ivf", "dv", "yuv4mpegpipe", "gif", "apng"),
 )
@@ -195,7 +195,7 @@ def open_media(path: str | Path, sound_only: bool = False) -> InputContainer:
     """
     path = Path(path)
     _check_file(path)
-    containers = _VIDEO_CONTAINERS + (_SOUND_CONTAINERS if sound_only else ())
+    containers = VIDEO_CONTAINERS + (_SOUND_CONTAINERS if sound_only else ())
     try:
         container = av.open(
             f"file:{path.absolute()}",  # the prefix keeps a colon in the name from naming a protocol

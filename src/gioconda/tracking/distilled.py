@@ -61,9 +61,9 @@ class DistilledTracker:
                 return Search([face], tried)
         return Search([], tried)
 
-    def follow(self, face: Face | None = None) -> DistilledFollower:
+    def follow(self, face: Face | None = None, *, quick: bool = False) -> DistilledFollower:
         """A fresh follower, of a face or of the largest."""
-        return DistilledFollower(self, face)
+        return DistilledFollower(self, face, quick)
 
     def crops(self, rgb: Rgb) -> list[Crop]:
         """Where faces may be, largest first."""
@@ -85,9 +85,10 @@ class DistilledTracker:
 class DistilledFollower:
     """See `gioconda.tracking.FaceFollower`. Each frame is read where the face was in the one before."""
 
-    def __init__(self, tracker: DistilledTracker, face: Face | None = None) -> None:
+    def __init__(self, tracker: DistilledTracker, face: Face | None = None, quick: bool = False) -> None:
         self._tracker = tracker
         self._crop = None if face is None else Crop.around(face.points)
+        self._retry_after = 0 if quick else RETRY_AFTER
         self._wait = 0
 
     def __call__(self, rgb: Rgb) -> Face | None:
@@ -103,7 +104,7 @@ class DistilledFollower:
             return None
         found = self._tracker.find(rgb).faces
         if not found:
-            self._wait = RETRY_AFTER
+            self._wait = self._retry_after
             return None
         self._crop = Crop.around(found[0].points)
         return found[0]

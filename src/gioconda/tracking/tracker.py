@@ -78,8 +78,12 @@ class Tracker(Protocol):
         """The face inside a box that a person drew: tries harder and looks nowhere else."""
         ...
 
-    def follow(self, face: Face | None = None) -> FaceFollower:
-        """A fresh follower; it starts with a face found in the first frame it will see, or the largest it sees."""
+    def follow(self, face: Face | None = None, *, quick: bool = False) -> FaceFollower:
+        """A fresh follower; it starts with a face found in the first frame it will see, or the largest it sees.
+
+        `quick` is for frames that do not wait: a face that is not there is looked for at a glance, in every frame,
+        and only large ones are found; without it thoroughly, every few frames, which takes as long as many frames.
+        """
         ...
 
 
