@@ -8,9 +8,10 @@ the network a window around that person only.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
-import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,7 @@ def _silenced() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with tempfile.TemporaryFile() as sink:
+        with open(os.devnull, "wb") as sink:
             os.dup2(sink.fileno(), 2)
             yield
     finally:
@@ -129,6 +130,8 @@ class FaceMeshTracker:
     def __init__(self) -> None:
         self._detectors: dict[tuple[int, float], Any] = {}
         self._meshes: dict[float, Any] = {}
+        # A network that is dropped without being closed keeps its threads and its memory for good.
+        weakref.finalize(self, _close_all, self._detectors, self._meshes).atexit = False
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""
@@ -148,9 +151,7 @@ class FaceMeshTracker:
         tried = []
         for threshold in (0.5, 0.25):
             for model, name in ((0, "near"), (1, "far")):
-                if (model, threshold) not in self._detectors:
-                    self._detectors[model, threshold] = _detector(model, threshold)
-                detector = self._detectors[model, threshold]
+                detector = self._detector(model, threshold)
                 for level in PYRAMID:
                     sides = [n for n in level if n == 1 or min(rgb.shape[:2]) / n >= SMALLEST_TILE]
                     if not sides:
@@ -161,13 +162,18 @@ class FaceMeshTracker:
                     boxes = _found(detector, tiles)
                     if boxes and model == 0:
                         # Others in the picture may be seen by the second network only.
-                        more = _found(_detector(1, threshold), tiles)
+                        more = _found(self._detector(1, threshold), tiles)
                         boxes += [box for box in more if all(box.overlap(other) < 0.3 for other in boxes)]
                     faces = [face for box in boxes for face in self._find_in(rgb, box).faces[:1]]
                     faces = _without_doubles(faces)
                     if faces:
                         return Search(faces, tried)
         return Search([], tried)
+
+    def _detector(self, model: int, threshold: float) -> Any:
+        if (model, threshold) not in self._detectors:
+            self._detectors[model, threshold] = _detector(model, threshold)
+        return self._detectors[model, threshold]
 
     def _find_in(self, rgb: Rgb, box: Box) -> Search:
         tried = []
@@ -186,6 +192,11 @@ class FaceMeshTracker:
                     if faces and faces[0].box.overlap(box) > 0.1:
                         return Search(faces, tried)
         return Search([], tried)
+
+
+def _close_all(*networks: dict[Any, Any]) -> None:
+    for network in itertools.chain.from_iterable(some.values() for some in networks):
+        network.close()
 
 
 def _contrasted(rgb: Rgb) -> Rgb:
