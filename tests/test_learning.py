@@ -20,12 +20,13 @@ from gioconda import View
 from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import BROWS, EYES, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, NOSE_TIP, eye_distance
+from gioconda.learning.checkpoint import NAME, checkpoint_header
 from gioconda.learning.dataset import EXCLUDED_SOURCES, training_shots, training_stills
 from gioconda.learning.export import export_warp
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.painter import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples, with_mouth
-from gioconda.learning.train_warp import WarpTraining, _Learner, _recoloured, _stretched, checkpoint_step, train_warp
+from gioconda.learning.train_warp import WarpTraining, _Learner, _recoloured, _stretched, train_warp
 from gioconda.neutral import mouth_gap
 from gioconda.rendering import FlowRenderer, composite
 from gioconda.rendering.clues import CHANNELS, WINDOWS
@@ -443,7 +444,7 @@ def test_learning_in_two_halves_is_learning_at_once(halves):
     assert {name.split(".")[0] for name in one} == {"painter", "mean", "discriminator", "steps"}
     for name in one:
         assert torch.allclose(one[name].float(), two[name].float(), rtol=1e-4, atol=1e-6), name
-    assert checkpoint_step(split / "checkpoint.safetensors") == 6
+    assert checkpoint_header(split / NAME)[0] == 6
     start = _Learner(TINY, "cpu").painter.state_dict()
     assert max(float((one[f"painter.{k}"] - v).abs().max()) for k, v in start.items()) > 1e-4
 
@@ -499,7 +500,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, data):
     train_warp(data, tmp_path, TINY, 0.0)
     after = load_file(tmp_path / "checkpoint.safetensors")
     assert all((before[name] == after[name]).all() for name in before)
-    assert checkpoint_step(tmp_path / "checkpoint.safetensors") == 1
+    assert checkpoint_header(tmp_path / NAME)[0] == 1
     pools = {kind: np.load(tmp_path / f"pool-{kind}.npy", mmap_mode="r") for kind in WINDOWS}
     for kind, (width, height) in WINDOWS.items():
         assert pools[kind].shape == (2, height, width, CHANNELS + 4)
@@ -572,7 +573,7 @@ def test_the_command_trains_and_exports(tmp_path, data, capsys):
     assert str(out / "warp.onnx") in capsys.readouterr().out
     card = json.loads((out / "warp.json").read_text())
     assert card["sha256"] == hashlib.sha256((out / "warp.onnx").read_bytes()).hexdigest()
-    assert card["steps"] == checkpoint_step(out / "checkpoint.safetensors") > 0
+    assert card["steps"] == checkpoint_header(out / NAME)[0] > 0
     assert card["data"] == data.name
 
 

@@ -22,9 +22,10 @@ from safetensors.numpy import save
 
 from gioconda.errors import AvatarError, OutputError
 from gioconda.face import LANDMARKS
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.files import is_file, spoken_os_error, whole_file
 from gioconda.media.pictures import MAX_PIXELS, quiet_pillow
 from gioconda.portrait import MOST_VIEWS, Portrait, View
+from gioconda.untrusted import one_line, parse_json
 
 VERSION = 1
 _NETWORK = "network."
@@ -112,11 +113,11 @@ class Avatar:
             AvatarError: no such file, damaged, not an avatar, of a newer version, or with larger pictures.
         """
         path = Path(path)
-        if not path.is_file():
+        if not is_file(path):
             raise AvatarError(f"{path}: no such file; make one with 'gioconda personalize PICTURES --out {path.name}'")
         try:
             with safe_open(path, framework="numpy") as file:
-                header = dict(json.loads((file.metadata() or {}).get("gioconda", "{}")))
+                header = dict(parse_json((file.metadata() or {}).get("gioconda", "{}")))
                 if header.pop("format", None) != "gioconda.avatar":
                     raise AvatarError(f"{path}: not an avatar; make one with 'gioconda personalize'")
                 if header["version"] > VERSION:
@@ -143,7 +144,7 @@ class Avatar:
         except (AvatarError, MemoryError):
             raise
         except Exception as error:  # damaged files make the decoders raise nearly anything
-            raise AvatarError(f"{path}: not a whole avatar ({error}); make it again") from error
+            raise AvatarError(f"{path}: not a whole avatar ({one_line(error)}); make it again") from error
 
 
 def check_avatar_path(path: Path) -> None:

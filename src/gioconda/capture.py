@@ -17,12 +17,12 @@ from typing import IO, Protocol
 import numpy as np
 
 from gioconda.cuts import Sighting, is_cut, thumbnail
-from gioconda.errors import NoFaceError, UsageError
+from gioconda.errors import FileError, NoFaceError, UsageError
 from gioconda.expression import controls, proportions
 from gioconda.face import LANDMARKS, Points
 from gioconda.geometry import angles
 from gioconda.media.ahead import ahead
-from gioconda.media.files import sha256_of
+from gioconda.media.files import sha256_of, spoken_os_error
 from gioconda.media.video import VideoFrame, VideoReader
 from gioconda.neutral import Neutral, estimate_neutral, eye_trust, head_pose, iris_places, lid_gaps
 from gioconda.performance import Motion, Performance, blank_recording
@@ -101,7 +101,7 @@ def record(
     progress: Progress = quiet,
 ) -> Performance:
     """Record the performance of the largest face in some footage; `name` is for messages, the rest as of `capture`."""
-    with tempfile.TemporaryFile(prefix="gioconda-") as file:
+    with _spool_file() as file:
         spool = _Spool(file)
         length = min(footage.duration, end or footage.duration) - start
         with progress("tracking", round(length * footage.fps)) as tick:
@@ -125,6 +125,20 @@ def record(
         )
 
 
+def _spool_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile(prefix="gioconda-")
+    except OSError as error:
+        raise _no_spool(error) from error
+
+
+def _no_spool(error: OSError) -> FileError:
+    return FileError(
+        f"what is tracked cannot be kept in {tempfile.gettempdir()}: {spoken_os_error(error)} "
+        "The environment variable TMPDIR names another folder."
+    )
+
+
 @dataclass
 class _Spool:
     """Landmarks of all frames so far: in a file; their times, visibility and cuts: in memory."""
@@ -136,7 +150,10 @@ class _Spool:
 
     def add(self, time: float, face: Face | None, cut: bool) -> None:
         points = face.points if face else np.zeros((LANDMARKS, 3), np.float32)
-        self.file.write(points.astype(np.float32).tobytes())
+        try:
+            self.file.write(points.astype(np.float32).tobytes())
+        except OSError as error:
+            raise _no_spool(error) from error
         self.times.append(time)
         self.seen.append(face is not None)
         if cut:

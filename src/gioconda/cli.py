@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -34,7 +35,9 @@ from gioconda.commands import (
     verify,
 )
 from gioconda.commands.options import Command
-from gioconda.errors import GiocondaError
+from gioconda.errors import FileError, GiocondaError, MemoryShortError
+from gioconda.media.files import spoken_os_error
+from gioconda.untrusted import one_line, printable
 
 COMMANDS = (
     animate,
@@ -65,32 +68,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 2 bad input, 3 some of a batch failed, 130 interrupted, 143 ended by SIGTERM, 1 a fault of ours;
     `verify` has codes of its own.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
         with _ended_properly():
-            return command(options) or 0
+            code = command(options) or 0
+            sys.stdout.flush()
+            return code
     except GiocondaError as error:
-        if options.debug:
-            traceback.print_exc()
-        print(f"gioconda: error [{error.id}]: {error}", file=sys.stderr)
-        return 2
+        return _refused(error, options.debug)
     except KeyboardInterrupt:
         print("gioconda: interrupted; nothing half-written was left behind", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of our output has gone: keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         return 1
+    except OSError as error:
+        _let_go_of_output()
+        named = f"{error.filename}: " if error.filename else ""
+        return _refused(FileError(f"{named}{spoken_os_error(error)}"), options.debug)
+    except MemoryError:
+        told = MemoryShortError("there is not enough memory; use a smaller picture or --size, or close other programs")
+        return _refused(told, options.debug)
     except Exception as error:
         if options.debug:
             traceback.print_exc()
         print(
-            f"gioconda: error [fault]: {type(error).__name__}: {error}; this is a fault in the program, "
+            f"gioconda: error [fault]: {type(error).__name__}: {one_line(error)}; this is a fault in the program, "
             "please report it with the output of the same command and --debug",
             file=sys.stderr,
         )
         return 1
+
+
+def _let_go_of_output() -> None:
+    """Where nobody takes what was printed, keep Python from complaining about it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: GiocondaError, debug: bool) -> int:
+    """Say in one line what is wrong; of what a file says of itself, nothing that steers a terminal."""
+    if debug:
+        traceback.print_exc()
+    print(f"gioconda: error [{error.id}]: {printable(str(error))}", file=sys.stderr)
+    return 2
 
 
 @contextmanager

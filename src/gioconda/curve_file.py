@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from gioconda.curves import add_to_curves, curves_of
 from gioconda.errors import MotionFileError, OutputError
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.files import is_file, spoken_os_error, whole_file
 from gioconda.performance import Performance
 
 DECIMALS = 4
 """Of every value; a cell that was not edited is recognised by its text's value."""
+LARGEST_TABLE = 500_000_000
+"""Bytes: many hours."""
 SAME_TIME = 0.002
 """Seconds by which a row's time may differ from its frame's: spreadsheets round."""
 
@@ -86,9 +88,11 @@ def _rounded(performance: Performance) -> dict[str, NDArray[Any]]:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     """Columns of numbers by name, at least one row and a column `time`."""
-    if not path.is_file():
+    if not is_file(path):
         raise MotionFileError(f"{path}: no such table of curves; write one with 'gioconda performance export'")
     try:
+        if path.stat().st_size > LARGEST_TABLE:
+            raise MotionFileError(f"{path}: {path.stat().st_size} bytes are too much for a table of curves")
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MotionFileError(f"{path}: not a table that can be read ({error}); save it as CSV in UTF-8") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from gioconda.capture import capture, record
 from gioconda.errors import UsageError, VideoError
 from gioconda.media.camera import Camera
+from gioconda.media.files import is_file
 from gioconda.media.pictures import is_still
 from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
@@ -46,9 +47,9 @@ def open_driver(
     path = Path(driver)
     if path.suffix == ".motion":
         return read_motion(path).trimmed(start, end)
-    if not path.exists() and driver in builtin_names():
+    if not is_file(path) and driver in builtin_names():
         return builtin(driver).trimmed(start, end)
-    if not path.exists() and not any(sign in driver for sign in "./:"):
+    if not is_file(path) and not any(sign in driver for sign in "./:"):
         raise VideoError(
             f"{driver}: no such file, and no built-in performance of that name ({', '.join(builtin_names())})"
         )

@@ -68,6 +68,18 @@ class OutputError(GiocondaError):
     id = "bad-output"
 
 
+class FileError(GiocondaError):
+    """A file or folder is of no use to the system: it vanished meanwhile, its name is too long, a disk fails."""
+
+    id = "bad-file"
+
+
+class MemoryShortError(GiocondaError):
+    """There is not enough memory for what was asked for."""
+
+    id = "no-memory"
+
+
 class CredentialsError(GiocondaError):
     """A certificate or key to sign clips with is missing, damaged, run out, or not one pair."""
 

@@ -18,6 +18,7 @@ from gioconda.errors import LandmarksError, OutputError
 from gioconda.face import BROWS, EYES, LANDMARKS, Points, face_model
 from gioconda.fitting import closed_lips, fit_face, shaped_lids, upright
 from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.untrusted import parse_json
 
 FORMAT, VERSION = "gioconda-landmarks", 1
 LEAST_MARKS = 5
@@ -207,10 +208,10 @@ def read_marks(path: str | Path) -> MarkedFace:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise LandmarksError(f"{path} is too large for a file of landmarks; make one with 'gioconda mark'")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise LandmarksError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise LandmarksError(f"{path} is not JSON; make one with 'gioconda mark'") from None
     try:
         return marks_from_json(content)

@@ -7,19 +7,27 @@ JSON header under the metadata key `gioconda`. Under 1 KB a frame, no pickle.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from gioconda.errors import MotionFileError, OutputError
 from gioconda.expression import controls
-from gioconda.media.files import sha256_of, whole_file
+from gioconda.media.files import is_file, sha256_of, whole_file
 from gioconda.performance import Motion, Performance, blank_recording
+from gioconda.untrusted import one_line, parse_json
 
 VERSION = 1
+LONGEST_GAP = 600.0
+"""Seconds between two frames; a damaged time stamp could ask for a clip of years."""
+WILDEST = 1000.0
+"""Any number of a movement: degrees, eye distances and so on are far below."""
 _SHAPES = {f.name: np.shape(getattr(Motion.neutral(), f.name)) for f in fields(Motion)}
 
 
@@ -67,11 +75,11 @@ def read_motion(path: Path) -> Performance:
     Raises:
         MotionFileError: no such file, damaged, not a `.motion` file, or of a newer version.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise MotionFileError(f"{path}: no such file; record one with 'gioconda capture VIDEO --out {path.name}'")
     try:
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})["gioconda"])
+            header = parse_json((file.metadata() or {})["gioconda"])
             if not isinstance(header, dict) or header.get("format") != "gioconda.motion":
                 raise MotionFileError(f"{path}: not a performance; record one with 'gioconda capture'")
             if header["version"] > VERSION:
@@ -85,14 +93,30 @@ def read_motion(path: Path) -> Performance:
         sha256 = sha256_of(path)
     except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise MotionFileError(
-            f"{path}: not a whole .motion file ({error}); record it again with 'gioconda capture'"
+            f"{path}: not a whole .motion file ({one_line(error)}); record it again with 'gioconda capture'"
         ) from error
     times = tensors.pop("times").astype(np.float64)
     seen = tensors.pop("seen").astype(bool)
-    frames = len(times)
-    whole = frames > 0 and seen.shape == (frames,) and bool((np.diff(times) > 0).all()) and 0 < fps < 1000
-    whole &= all(tensors[name].shape == (frames, *shape) for name, shape in _SHAPES.items())
-    whole &= all(bool(np.isfinite(t).all()) for t in tensors.values())
-    if not whole:
+    if not (_in_order(times) and seen.shape == times.shape and 0 < fps < 1000 and _credible(tensors, len(times))):
         raise MotionFileError(f"{path}: its contents do not fit together; record it again with 'gioconda capture'")
     return Performance(times, Motion(**tensors), seen, fps, None, cuts, sha256)
+
+
+def _in_order(times: NDArray[np.float64]) -> bool:
+    """Whether time stamps are some, and go on from each to the next, by no more than `LONGEST_GAP`."""
+    if times.ndim != 1 or len(times) == 0 or not np.isfinite(times).all():
+        return False
+    steps = np.diff(times)
+    return bool(((steps > 0) & (steps <= LONGEST_GAP)).all())
+
+
+def _credible(tensors: Mapping[str, NDArray[Any]], frames: int) -> bool:
+    """Whether a movement is whole, and such as a head can make, by far."""
+    return all(
+        tensors[name].shape == (frames, *shape) and tensors[name].dtype.kind == "f" and _below(tensors[name], WILDEST)
+        for name, shape in _SHAPES.items()
+    )
+
+
+def _below(values: NDArray[Any], most: float) -> bool:
+    return bool((np.abs(values) <= most).all())  # which numbers that are none never are

@@ -23,12 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.credentials.marking import Marking
-from gioconda.errors import OutputError, UsageError
+from gioconda.errors import OutputError, UsageError, VideoError
 from gioconda.media.ahead import ahead, depth_for
 from gioconda.media.clip import ClipWriter, Seal, Sound, check_output, is_folder
 from gioconda.media.files import partial_path, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
+from gioconda.media.video import open_media
 from gioconda.progress import Progress
+from gioconda.untrusted import parse_json
 
 if TYPE_CHECKING:
     from gioconda.credentials.statement import Statement
@@ -148,7 +150,7 @@ class Unfinished:
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {spoken_os_error(error)}") from error
         fresh = Unfinished(Path(path), scene, label, pictures, 0, changed)
-        return replace(fresh, made=sum(1 for _ in takewhile(Path.exists, fresh._segments())))
+        return replace(fresh, made=sum(1 for _ in takewhile(_is_whole, fresh._segments())))
 
     @property
     def done(self) -> int:
@@ -208,10 +210,23 @@ class Unfinished:
         shutil.rmtree(resume_folder(self.path), ignore_errors=True)
 
 
+def _is_whole(segment: Path) -> bool:
+    """Whether a segment is there and can be joined with others."""
+    if not segment.is_file():
+        return False
+    if segment.suffix == ".png":
+        return True
+    try:
+        with open_media(segment) as container:
+            return bool(container.streams.video) and container.streams.video[0].codec_context is not None
+    except VideoError:
+        return False
+
+
 def _read(path: Path) -> dict[str, Any]:
     """What a file of JSON says; nothing where there is none that can be read."""
     try:
-        said = json.loads(path.read_bytes())
+        said = parse_json(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -5,14 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from gioconda import __version__
 from gioconda.drivers import open_driver
 from gioconda.errors import MotionFileError, OutputError
+from gioconda.face import LANDMARKS, Points
+from gioconda.marks import FARTHEST
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import MAX_PIXELS, read_picture
 from gioconda.motion_file import read_motion
@@ -53,12 +57,10 @@ def kept_portrait(folder: Path, picture: Path, max_pixels: int = MAX_PIXELS) -> 
     kept = _place(folder, picture, "face.safetensors")
     if kept is None:
         return Portrait.from_pictures([picture], max_pixels=max_pixels)
-    with suppress(OSError, SafetensorError, KeyError):  # none yet, or of no use
-        faces = load_file(kept)
+    with suppress(OSError, SafetensorError, KeyError, ValueError, TypeError):  # none yet, or of no use
+        face, *others = _faces(load_file(kept))
         pixels = read_picture(picture, max_pixels)
-        return Portrait(
-            (View(pixels.rgb, faces["points"], pixels.alpha, tuple(faces["neighbours"]), sha256_of(picture)),)
-        )
+        return Portrait((View(pixels.rgb, face, pixels.alpha, tuple(others), sha256_of(picture)),))
     portrait = Portrait.from_pictures([picture], max_pixels=max_pixels)
     view = portrait.views[0]
     neighbours = np.stack(view.neighbours) if view.neighbours else np.zeros((0, *view.points.shape), np.float32)
@@ -68,6 +70,17 @@ def kept_portrait(folder: Path, picture: Path, max_pixels: int = MAX_PIXELS) -> 
     except OSError as error:
         raise OutputError(f"cannot write {kept}: {spoken_os_error(error)}") from error
     return portrait
+
+
+def _faces(kept: dict[str, NDArray[Any]]) -> list[Points]:
+    """The landmarks of the face, then of its neighbours, (478, 3) each. Raises KeyError or ValueError."""
+    faces = [kept["points"], *kept["neighbours"]]
+    for points in faces:
+        if points.shape != (LANDMARKS, 3) or points.dtype != np.float32 or not np.isfinite(points).all():
+            raise ValueError("landmarks of another make")
+        if not np.ptp(points[:, :2], axis=0).all() or np.abs(points).max() > FARTHEST:
+            raise ValueError("landmarks that are no face")
+    return faces
 
 
 def _place(folder: Path, path: Path, ending: str) -> Path | None:

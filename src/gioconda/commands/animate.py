@@ -74,6 +74,7 @@ def add(verbs: Verbs) -> None:
 def _run(options: argparse.Namespace) -> None:
     from gioconda.group import Group
     from gioconda.media.clip import check_output, is_still_output
+    from gioconda.media.files import is_file
     from gioconda.pipeline import animate, save_scene, sound_of
     from gioconda.portrait import Portrait
     from gioconda.resume import check_resumable
@@ -83,7 +84,7 @@ def _run(options: argparse.Namespace) -> None:
         check_resumable(options.out)
     else:
         check_output(options.out)
-    if options.sound and not options.sound.is_file():
+    if options.sound and not is_file(options.sound):
         raise VideoError(f"{options.sound}: no such file to take the sound from")
     told = disclosure(options)
     scene: Animation | Group

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gioconda.commands.options import Verbs, verb
+from gioconda.untrusted import printable
 
 if TYPE_CHECKING:
     from gioconda.credentials.verification import Finding
@@ -35,9 +36,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(finding), indent=2))
     else:
-        print(f"{_clean(str(finding.path))}: {_SPOKEN[finding.verdict.name]}")
+        print(f"{printable(str(finding.path))}: {_SPOKEN[finding.verdict.name]}")
         for what, text in _lines(finding):
-            print(f"  {what:12} {_clean(text)}")
+            print(f"  {what:12} {printable(text)}")
     return finding.verdict.value
 
 
@@ -84,8 +85,3 @@ def _lines(finding: Finding) -> list[tuple[str, str]]:
     if finding.reason:
         lines.append(("pixels", finding.reason))
     return lines
-
-
-def _clean(text: str) -> str:
-    """On one line and without characters that steer a terminal: the text may be anybody's."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -181,17 +181,20 @@ def _certificate(key: EllipticCurvePrivateKey, root_key: EllipticCurvePrivateKey
 def _checked(certificates: bytes, key: bytes, named: str, remedy: str) -> Identity:
     """The identity of some PEM texts; raises `CredentialsError` where they are of no use."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
         leaf = x509.load_pem_x509_certificates(certificates)[0]
         secret = serialization.load_pem_private_key(_key(key), password=None)
-    except (ValueError, TypeError):
+        paired = secret.public_key() == leaf.public_key()
+        valid = leaf.not_valid_before_utc <= datetime.now(UTC) < leaf.not_valid_after_utc
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         reason = "it has a password, take that off" if b"ENCRYPTED" in key else "not a PEM certificate and a PEM key"
         raise CredentialsError(f"{named}: {reason}; {remedy}") from None
-    if secret.public_key() != leaf.public_key():
+    if not paired:
         raise CredentialsError(f"{named}: the key is not the certificate's; {remedy}")
-    if not leaf.not_valid_before_utc <= datetime.now(UTC) < leaf.not_valid_after_utc:
+    if not valid:
         raise CredentialsError(f"{named}: the certificate has run out or is not valid yet; {remedy}")
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     text = secret.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from gioconda.credentials.detection import Detection, detect
 from gioconda.credentials.reading import Credentials, read_credentials
 from gioconda.errors import PictureError, VideoError
+from gioconda.media.files import is_file
 from gioconda.media.pictures import read_picture
 from gioconda.media.video import VideoReader
 
@@ -59,8 +61,8 @@ class Finding:
 
 def verify(path: Path) -> Finding:
     """Look a file over, anybody's. Nothing is fetched and nothing is written."""
-    if not path.is_file():
-        return Finding(path, Verdict.UNREADABLE, reason="no such file" if not path.exists() else "not a file")
+    if not is_file(path):
+        return Finding(path, Verdict.UNREADABLE, reason="not a file" if os.path.isdir(path) else "no such file")
     mark, reason = None, None
     try:
         credentials = read_credentials(path)

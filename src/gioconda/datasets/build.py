@@ -43,6 +43,7 @@ from gioconda.media.files import spoken_os_error
 from gioconda.media.pictures import PICTURE_SUFFIXES
 from gioconda.media.video import open_media
 from gioconda.progress import Progress, quiet
+from gioconda.untrusted import parse_json
 
 SETTINGS, PROGRESS, SHEET = "build.json", "progress.jsonl", "sheet.jpg"
 SAME_PERSON = 0.5
@@ -176,7 +177,7 @@ class _Log:
         whole = 0
         for line in self._file:
             try:
-                entry = Done.of(json.loads(line))
+                entry = Done.of(parse_json(line))
             except (ValueError, TypeError, KeyError):
                 break
             if not line.endswith(b"\n"):
@@ -208,7 +209,8 @@ def _claimed(out: Path, settings: Settings, identity: Path | None) -> Iterator[_
             raise OutputError(f"{out} is a folder with files in it that no build made; give a new or an empty folder")
         if not (out / SETTINGS).exists():
             write_bytes(out / SETTINGS, json.dumps(wanted, indent=1).encode())
-        _compare(out, json.loads((out / SETTINGS).read_bytes()), wanted)
+        made = parse_json((out / SETTINGS).read_bytes())
+        _compare(out, made if isinstance(made, dict) else {}, wanted)
         for name in ("clips", "stills"):
             (out / name).mkdir(exist_ok=True)
         file = (out / PROGRESS).open("a+b")
@@ -227,10 +229,14 @@ def _claimed(out: Path, settings: Settings, identity: Path | None) -> Iterator[_
         yield _Log(file)
 
 
-def _compare(out: Path, made: Any, wanted: dict[str, Any]) -> None:
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _compare(out: Path, made: dict[str, Any], wanted: dict[str, Any]) -> None:
     if made == wanted:
         return
-    before, now = ({**about.get("settings", {}), "identity": about.get("identity")} for about in (made, wanted))
+    before, now = ({**_dict(about.get("settings")), "identity": about.get("identity")} for about in (made, wanted))
     other = sorted(key for key in now if before.get(key) != now[key])
     raise UsageError(
         f"{out} was begun with another {' and '.join(other) or 'version of this program'}; "

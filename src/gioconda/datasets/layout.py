@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,17 @@ from numpy.typing import NDArray
 from gioconda.errors import DatasetError, OutputError, UsageError
 from gioconda.face import LANDMARKS, Points
 from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.untrusted import parse_json, read_array, read_arrays, unpack_xz
 
 CLIPS, STILLS, STILL_POINTS, SKIPPED = "clips.jsonl", "stills.jsonl", "stills.npz", "skipped.jsonl"
 NOT_STATED = "none stated"
 """The licence of footage that nobody gave one."""
 PER_PIXEL, PER_STILL_PIXEL = 4, 8
 """Steps a pixel in which landmarks of shots and of stills are kept."""
+MOST_FRAMES = 100_000
+"""Of a shot: many more than a build makes, and few enough that landmarks fit into memory."""
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""What a shot, a still or a split may be called: names of files are made of it."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +105,47 @@ def read_landmarks(path: Path) -> Points:
         DatasetError: not such a file.
     """
     try:
-        with lzma.open(path) as file:
-            delta = np.load(file, allow_pickle=False)
-    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        packed = unpack_xz(path.read_bytes(), 6 * MOST_FRAMES * LANDMARKS + 1000)
+        delta = read_array(io.BytesIO(packed))
+    except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path}: the landmarks cannot be read ({error}); build or copy the dataset again"
         ) from error
-    if delta.ndim != 3 or delta.shape[0] != 3 or delta.shape[2] != LANDMARKS:
+    if delta.ndim != 3 or delta.shape[0] != 3 or delta.shape[2] != LANDMARKS or delta.dtype.kind != "i":
         raise DatasetError(f"{path}: not landmarks of shape (3, frames, {LANDMARKS}) but {delta.shape}")
     whole = np.cumsum(delta, axis=1, dtype=np.int32)
     return np.asarray(whole.transpose(1, 2, 0) / PER_PIXEL, np.float32)
+
+
+def read_still_points(folder: Path) -> dict[str, NDArray[np.int16]]:
+    """Landmarks of each still by id, (478, 3) in eighths of a pixel.
+
+    Raises:
+        DatasetError: `stills.npz` is missing, damaged, or holds something else.
+    """
+    path = folder / STILL_POINTS
+    try:
+        ids, points = read_arrays(path, "ids", "landmarks")
+        if points.shape != (*ids.shape, LANDMARKS, 3) or ids.ndim != 1 or points.dtype.kind != "i":
+            raise ValueError(f"arrays of shapes {ids.shape} and {points.shape}")
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); build or copy the dataset again") from error
+    return {str(id): each.astype(np.int16) for id, each in zip(ids, points, strict=True)}
+
+
+def read_rows(path: Path, fields: Mapping[str, type | UnionType]) -> list[dict[str, Any]]:
+    """The lines of a list, which have at least some fields of some types; `id` and `split` are names.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is something else.
+    """
+    rows = read_lines(path)
+    for row in rows:
+        wrong = [name for name, kind in fields.items() if not isinstance(row.get(name), kind)]
+        wrong += [name for name in ("id", "split") if name in row and not NAME.fullmatch(str(row[name]))]
+        if wrong:
+            raise UsageError(f"{path}: a line lacks {', '.join(dict.fromkeys(wrong))}, or has no such thing there")
+    return rows
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -125,8 +163,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise UsageError(f"{path}, line {number}: {error}") from error
         if not isinstance(row, dict):
             raise UsageError(f"{path}, line {number}: not a JSON object")

@@ -20,7 +20,8 @@ from gioconda.datasets.layout import (
     STILLS,
     clip_path,
     landmarks_path,
-    read_lines,
+    read_rows,
+    read_still_points,
     still_path,
     write_bytes,
     write_lists,
@@ -29,9 +30,10 @@ from gioconda.errors import DatasetError, OutputError, UsageError
 from gioconda.face import LANDMARKS
 from gioconda.media.files import spoken_os_error, whole_file
 from gioconda.progress import Progress, quiet
+from gioconda.untrusted import parse_json, read_array
 
 INDEX = "shards.json"
-_MEMBER = re.compile(r"(?P<id>[A-Za-z0-9_-]+)\.(?P<kind>mp4|npy\.xz|jpg|npy|json)")
+_MEMBER = re.compile(r"(?P<id>[A-Za-z0-9_-]{1,100})\.(?P<kind>mp4|npy\.xz|jpg|npy|json)")
 _WHOLE = {"clips": {"mp4", "npy.xz", "json"}, "stills": {"jpg", "npy", "json"}}
 _BLOCK = 512
 """Bytes; tar counts in them."""
@@ -78,9 +80,9 @@ def export(folder: Path, out: Path, shard_bytes: int = 256_000_000, progress: Pr
         raise UsageError(f"--shard-size is {shard_bytes / 1e6:g} MB, must be 1 to 100000")
     if not (folder / CLIPS).is_file():
         raise UsageError(f"{folder}: not a dataset folder ({CLIPS} is missing)")
-    rows = {"clips": read_lines(folder / CLIPS)}
-    rows["stills"] = read_lines(folder / STILLS) if (folder / STILLS).is_file() else []
-    points = _still_points(folder) if rows["stills"] else {}
+    rows = {"clips": read_rows(folder / CLIPS, {"id": str})}
+    rows["stills"] = read_rows(folder / STILLS, {"id": str}) if (folder / STILLS).is_file() else []
+    points = read_still_points(folder) if rows["stills"] else {}
     _make_empty(out)
     written: list[_Shard] = []
     with progress("shots and stills", sum(map(len, rows.values()))) as tick:
@@ -146,22 +148,14 @@ def _make_empty(out: Path) -> None:
 # Out
 
 
-def _still_points(folder: Path) -> dict[str, Any]:
-    try:
-        archive = np.load(folder / STILL_POINTS, allow_pickle=False)
-        return {str(id): points for id, points in zip(archive["ids"], archive["landmarks"], strict=True)}
-    except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(f"{folder / STILL_POINTS} cannot be read ({error}); build the dataset again") from error
-
-
 def _sample(folder: Path, kind: str, row: Mapping[str, Any], points: Mapping[str, Any]) -> _Sample:
     id = str(row["id"])
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", id):
-        raise DatasetError(f"{folder}: {id!r} is no name for a shot or still")
     members: dict[str, Path | bytes] = {"json": json.dumps(row, ensure_ascii=False).encode()}
     if kind == "clips":
         members |= {"mp4": clip_path(folder, id), "npy.xz": landmarks_path(folder, id)}
     else:
+        if id not in points:
+            raise DatasetError(f"{folder / STILL_POINTS} lacks the landmarks of {id}; build the dataset again")
         file = io.BytesIO()
         np.save(file, points[id])
         members |= {"jpg": still_path(folder, id), "npy": file.getvalue()}
@@ -209,8 +203,10 @@ def _read_index(shards: Path) -> list[_Shard]:
     if not path.is_file():
         raise UsageError(f"{shards}: not a folder of shards ({INDEX} is missing)")
     try:
-        index = json.loads(path.read_bytes())
+        index = parse_json(path.read_bytes())
         found = [_Shard(**entry) for entry in index["shards"]]
+        if not all(isinstance(shard.bytes, int) and isinstance(shard.sha256, str) for shard in found):
+            raise ValueError("a length or checksum is none")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is damaged ({error}); export the dataset again") from error
     for shard in found:
@@ -237,19 +233,22 @@ def _read_shard(path: Path, sha256: str) -> Iterator[_Sample]:
 
 def _samples(path: Path, file: BinaryIO) -> Iterator[_Sample]:
     id, members = "", dict[str, Path | bytes]()
+    length = path.stat().st_size
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for entry in tar:
                 name = _MEMBER.fullmatch(entry.name)
-                if name is None or not entry.isreg():
+                if name is None or not entry.isreg() or entry.issparse():
                     raise DatasetError(f"{path} holds {entry.name!r}, which no export writes; do not trust it")
                 if name["id"] != id and id:
                     yield _Sample(id, members)
                     members = {}
                 id = name["id"]
+                if entry.size > length:
+                    raise DatasetError(f"{path} is damaged: {entry.name!r} is longer than the whole; copy it again")
                 content = tar.extractfile(entry)
                 members[name["kind"]] = content.read() if content else b""
-    except tarfile.TarError as error:
+    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise DatasetError(f"{path} is cut short or damaged ({error}); copy it again") from error
     if id:
         yield _Sample(id, members)
@@ -262,7 +261,7 @@ def _row(path: Path, sample: _Sample) -> tuple[dict[str, Any], str]:
         raise DatasetError(f"{path}: {sample.id} is not whole ({', '.join(sorted(sample.members))})")
     content = sample.members["json"]
     try:
-        row = json.loads(content) if isinstance(content, bytes) else None
+        row = parse_json(content) if isinstance(content, bytes) else None
     except ValueError as error:
         raise DatasetError(f"{path}: {sample.id}.json is damaged ({error})") from error
     if not isinstance(row, dict) or row.get("id") != sample.id:
@@ -273,10 +272,10 @@ def _row(path: Path, sample: _Sample) -> tuple[dict[str, Any], str]:
 def _array(path: Path, sample: _Sample) -> Any:
     content = sample.members["npy"]
     try:
-        points = np.load(io.BytesIO(content if isinstance(content, bytes) else b""), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        points = read_array(io.BytesIO(content if isinstance(content, bytes) else b""))
+    except ValueError as error:
         raise DatasetError(f"{path}: {sample.id}.npy is damaged ({error})") from error
-    if points.shape != (LANDMARKS, 3):
+    if points.shape != (LANDMARKS, 3) or points.dtype.kind != "i":
         raise DatasetError(f"{path}: {sample.id}.npy is not the landmarks of one face")
     return points
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from gioconda.datasets.layout import NOT_STATED
 from gioconda.errors import UsageError
 from gioconda.media.pictures import PICTURE_SUFFIXES
 from gioconda.media.video import VIDEO_SUFFIXES
+from gioconda.untrusted import parse_json
 
 LABEL_FILES = ("people.csv", "people.json", "licences.csv", "licences.json")
 """Names under which labels are found in the folder itself."""
@@ -68,8 +68,8 @@ def read_labels(files: Iterable[Path]) -> dict[str, dict[str, str]]:
     for path in files:
         try:
             text = path.read_text(encoding="utf-8-sig")
-            said = _of_csv(path, text) if path.suffix.lower() == ".csv" else _of_json(path, json.loads(text))
-        except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+            said = _of_csv(path, text) if path.suffix.lower() == ".csv" else _of_json(path, parse_json(text))
+        except (OSError, csv.Error, ValueError) as error:
             raise UsageError(f"{path} cannot be read: {error}") from error
         for name, entry in said.items():
             kept = labels.setdefault(PurePosixPath(name).as_posix(), {})

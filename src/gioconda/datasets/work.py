@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from PIL import Image
 from gioconda.capture import TRACKING_SIDE
 from gioconda.datasets.identity import identify, pack
 from gioconda.datasets.layout import (
+    NAME,
     PER_STILL_PIXEL,
     clip_path,
     landmarks_path,
@@ -50,6 +51,7 @@ RATE = 15.0
 LOOKS = 5
 """Frames of a shot, evenly spread, that its sharpness and its identity are taken from."""
 UPPER_LIP, LOWER_LIP = 13, 14
+L = TypeVar("L")
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,27 @@ class Done:
 
     @staticmethod
     def of(line: dict[str, Any]) -> Done:
-        """From JSON. Raises TypeError or KeyError where it is something else."""
-        facts = {name: [Facts(**entry) for entry in line[name]] for name in ("shots", "stills")}
-        return Done(**{**line, **facts})
+        """From JSON. Raises TypeError, KeyError or ValueError where it is something else."""
+        facts = {name: [_typed(Facts(**entry)) for entry in line[name]] for name in ("shots", "stills")}
+        for still in facts["stills"]:
+            still_points(still)
+        return _typed(Done(**{**line, **facts}))
+
+
+def _typed(line: L) -> L:
+    """A line that was read, each of whose values is of the type it should be. Raises TypeError."""
+    for name, kind in get_type_hints(type(line)).items():
+        value = getattr(line, name)
+        if not isinstance(value, get_origin(kind) if get_origin(kind) in (list, dict) else kind | _also(kind)):
+            raise TypeError(f"{name} is {value!r}")
+        if name == "id" and not NAME.fullmatch(str(value)):
+            raise ValueError(f"{value!r} is no name")
+    return line
+
+
+def _also(kind: Any) -> Any:
+    """JSON has one kind of number."""
+    return int if kind is float else kind
 
 
 def process(job: Job) -> Done:

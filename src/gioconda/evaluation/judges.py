@@ -7,8 +7,7 @@ here comes from networks that have no part in making a clip, and each is small e
 * FSA-Net (MIT, two networks averaged): the head's yaw, pitch and roll;
 * MobileFaceNet (Apache-2.0, trained on MS-Celeb-1M): identity.
 
-The networks are ONNX files in one folder, ``models_dir``; they are not part of the package, and neither
-is onnxruntime, which is imported only here and only when a judge is made.
+The networks are ONNX files in one folder, ``models_dir``; they are not part of the package.
 
 **Conventions.** Pictures are RGB ``uint8 (H, W, 3)``; points are ``(x, y)`` in pixels of the picture, x to
 the right, y down; left and right are the *picture's* sides. Yaw is positive when the face turns to the
@@ -30,7 +29,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gioconda.errors import MissingExtraError, UsageError
+from gioconda.errors import UsageError
+from gioconda.inference import open_network
 
 Picture = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
@@ -395,18 +395,10 @@ class _Network:
     """One ONNX network with one input, on the CPU."""
 
     def __init__(self, models_dir: Path | str, name: str, threads: int) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtraError(
-                "The measuring networks need onnxruntime, which is not installed: pip install onnxruntime"
-            ) from error
         path = Path(models_dir) / name
         if not path.is_file():
             raise UsageError(f"{path} does not exist; the folder of measuring networks must hold {name}.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session: Any = open_network(path, threads=threads)
         self._input: str = self._session.get_inputs()[0].name
 
     def __call__(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn, optim
 
 from gioconda.errors import OutputError, UsageError
 from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.untrusted import one_line, parse_json
 
 _DAMAGE = (OSError, SafetensorError, RuntimeError, AttributeError, KeyError, TypeError, ValueError)
 """What reading a file that is no checkpoint, or another network's, may raise."""
@@ -100,17 +101,11 @@ def checkpoint_header(path: Path) -> tuple[int, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
-        return int(header["step"]), dict(json.loads(header["settings"]))
+        return int(header["step"]), dict(parse_json(header["settings"]))
     except _DAMAGE as error:
         raise UsageError(
             f"{path}: not a checkpoint that can be read ({one_line(error)}); delete it to begin anew"
         ) from error
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, cut to the length of a line: torch lists every number that is amiss."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

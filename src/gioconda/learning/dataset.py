@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from gioconda.datasets.layout import (
     CLIPS,
+    PER_STILL_PIXEL,
     STILL_POINTS,
     STILLS,
     clip_path,
     landmarks_path,
     licence_of,
     read_landmarks,
-    read_lines,
+    read_rows,
+    read_still_points,
     starts_with,
     still_path,
 )
-from gioconda.errors import UsageError
+from gioconda.errors import DatasetError, UsageError, VideoError
 from gioconda.media.pictures import read_picture
 from gioconda.media.video import VideoReader
 
@@ -52,10 +54,13 @@ class Shot:
     points: Array
 
     def frames(self, wanted: Array) -> Array:
-        """Frames by number (ascending), uint8 (n, height, width, 3)."""
+        """Frames by number (ascending), uint8 (n, height, width, 3). Raises VideoError where there is none of them."""
         chosen = set(wanted.tolist())
         with VideoReader(self.path) as video:
-            return np.stack([f.rgb for number, f in enumerate(video) if number in chosen])
+            found = [f.rgb for number, f in enumerate(video) if number in chosen]
+        if not found:
+            raise VideoError(f"{self.path} has none of the frames that its landmarks are of; copy the dataset again")
+        return np.stack(found)
 
 
 def training_shots(folder: Path) -> list[Shot]:
@@ -93,11 +98,12 @@ def training_stills(folder: Path, mouth_open: float = 0.0) -> Iterator[tuple[Arr
     """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), with mouths open so far at least."""
     if not (folder / STILL_POINTS).is_file():
         raise UsageError(f"{folder}: not a whole dataset folder ({STILL_POINTS} is missing)")
-    archive = np.load(folder / STILL_POINTS, allow_pickle=False)
-    points = {str(i): p.astype(np.float32) / 8 for i, p in zip(archive["ids"], archive["landmarks"], strict=True)}
-    banned = {*EXCLUDED_SOURCES, *(row.get("source") for row in _rows(folder, CLIPS) if _banned(row))}
+    points = {id: kept.astype(np.float32) / PER_STILL_PIXEL for id, kept in read_still_points(folder).items()}
+    banned = {*EXCLUDED_SOURCES, *(str(row.get("source")) for row in _rows(folder, CLIPS) if _banned(row))}
     for row in _rows(folder, STILLS):
-        usable = row["split"] == "train" and not _banned(row) and row.get("source") not in banned
+        usable = row["split"] == "train" and not _banned(row) and str(row.get("source")) not in banned
+        if usable and row["id"] not in points:
+            raise DatasetError(f"{folder / STILL_POINTS} lacks the landmarks of {row['id']}; build the dataset again")
         if usable and row["upscale"] <= SOFTEST and row["mouth_open"] >= mouth_open:
             yield read_picture(still_path(folder, row["id"])).rgb, points[row["id"]]
 
@@ -107,19 +113,15 @@ def _banned(row: dict[str, Any]) -> bool:
 
 
 _FIELDS = {
-    CLIPS: {"id", "person", "split", "upscale", "frames"},
-    STILLS: {"id", "split", "mouth_open", "upscale"},
+    CLIPS: {"id": str, "person": str, "split": str, "upscale": int | float, "frames": int},
+    STILLS: {"id": str, "split": str, "mouth_open": int | float, "upscale": int | float},
 }
 
 
 def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     if not (folder / name).is_file():
         raise UsageError(f"{folder}: not a dataset folder ({name} is missing)")
-    rows = read_lines(folder / name)
-    for row in rows:
-        missing = _FIELDS[name] - set(row)
-        if name == CLIPS and not {"licence", "repo_licence"} & set(row):
-            missing.add("licence")
-        if missing:
-            raise UsageError(f"{folder / name}: a line lacks {', '.join(sorted(missing))}")
+    rows = read_rows(folder / name, _FIELDS[name])
+    if name == CLIPS and not all({"licence", "repo_licence"} & set(row) for row in rows):
+        raise UsageError(f"{folder / name}: a line lacks licence")
     return rows

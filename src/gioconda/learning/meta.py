@@ -201,6 +201,8 @@ def train_sketch(
         UsageError: no usable data, or a run begun with other settings.
         OutputError: the run's folder cannot be written, or has no room for checkpoints.
     """
+    if not minutes >= 0:
+        raise UsageError(f"{minutes:g} minutes: training needs some, or 0 for a single step")
     checkpoint = run / NAME
     if checkpoint.exists() and (begun := checkpoint_header(checkpoint)[1]) != asdict(settings):
         other = sorted(key for key, value in asdict(settings).items() if begun.get(key) != value)

@@ -7,30 +7,37 @@ beside the checkpoints; every sample is seen many times, each time with other co
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.lib import format as npy
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from gioconda.errors import UsageError
+from gioconda.datasets.layout import write_bytes
+from gioconda.errors import OutputError, UsageError
+from gioconda.learning.checkpoint import NAME, load_checkpoint, save_checkpoint
 from gioconda.learning.dataset import trained_on
 from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
 from gioconda.learning.painter import Discriminator, Painter, painted
 from gioconda.learning.pairs import make_samples
+from gioconda.media.files import spoken_os_error, whole_file
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.clues import CHANNELS, WINDOWS
+from gioconda.untrusted import one_line, parse_json
 
 TRAINED_ON = "trained_on.json"
 """Beside the pool: the people and shots it was made from."""
+_ABOUT = "pool.json"
 
 Array = NDArray[Any]
 Network = TypeVar("Network", bound=torch.nn.Module)
@@ -69,10 +76,11 @@ def train_warp(
     """Train for some minutes, or go on with the run that is in the folder already.
 
     Raises:
-        UsageError: the dataset folder is none, a number is out of range, or the run in the folder was
-            begun with another dataset, seed or number of samples.
+        UsageError: the dataset folder is none, a number is out of range, or the run in the folder is damaged or
+            was begun with another dataset, seed or number of samples.
+        OutputError: the run's folder cannot be written, or has no room.
     """
-    if settings.samples < 1 or settings.batch < 1 or minutes < 0:
+    if settings.samples < 1 or settings.batch < 1 or not minutes >= 0:
         raise UsageError("training needs at least one sample, a batch of one, and some minutes")
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run} is a file; give a folder for the run")
@@ -90,8 +98,7 @@ def train_warp(
             losses = learner.learn(_augmented(pool[kind][picked], random, device))
             tick()
             if learner.step % log == 0 or time.monotonic() >= ends:
-                with (run / "log.jsonl").open("a") as file:
-                    file.write(json.dumps({"step": learner.step, "kind": kind, **losses}) + "\n")
+                _note(run, {"step": learner.step, "kind": kind, **losses})
                 learner.save(run)
 
 
@@ -99,30 +106,73 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
     """The pool's windows by kind, uint8 (samples, h, w, 14), mapped from files in the run's folder."""
     paths = {kind: run / f"pool-{kind}.npy" for kind in WINDOWS}
     about = {"data": data.name, "samples": settings.samples, "seed": settings.seed}
-    if all(path.exists() for path in paths.values()):
-        begun = json.loads((run / "pool.json").read_text())
-        if begun != about:
-            raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
-    else:
-        samples = make_samples(data, settings.seed)
-        run.mkdir(parents=True, exist_ok=True)
-        unfinished = {kind: path.with_suffix(".part") for kind, path in paths.items()}
-        arrays = {
-            kind: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-                unfinished[kind], "w+", np.uint8, (settings.samples, height, width, CHANNELS + 4)
-            )
-            for kind, (width, height) in WINDOWS.items()
-        }
-        with progress("making pairs", settings.samples) as tick:
-            for index, sample in zip(range(settings.samples), samples, strict=False):
-                for kind, window in sample.windows.items():
-                    arrays[kind][index] = window
-                tick()
-        (run / "pool.json").write_text(json.dumps(about))
-        (run / TRAINED_ON).write_text(json.dumps(trained_on(data)))
-        for kind, path in paths.items():
-            os.replace(unfinished[kind], path)
-    return {kind: np.load(path, mmap_mode="r", allow_pickle=False) for kind, path in paths.items()}
+    try:
+        if all(path.exists() for path in paths.values()):
+            begun = parse_json((run / _ABOUT).read_bytes())
+            if begun != about:
+                raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
+        else:
+            _make_pool(data, run, settings, paths, progress)
+            write_bytes(run / TRAINED_ON, json.dumps(trained_on(data)).encode())
+            write_bytes(run / _ABOUT, json.dumps(about).encode())
+        return {kind: _mapped(path, _pool_shape(kind, settings)) for kind, path in paths.items()}
+    except ValueError as error:
+        raise UsageError(
+            f"{run}: its pool is damaged ({one_line(error)}); delete the folder's pool-*.npy to make it anew"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
+
+
+def _pool_shape(kind: str, settings: WarpTraining) -> tuple[int, ...]:
+    width, height = WINDOWS[kind]
+    return settings.samples, height, width, CHANNELS + 4
+
+
+def _make_pool(data: Path, run: Path, settings: WarpTraining, paths: dict[str, Path], progress: Progress) -> None:
+    samples = make_samples(data, settings.seed)
+    run.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as files, progress("making pairs", settings.samples) as tick:
+        arrays = {kind: files.enter_context(_begun(path, _pool_shape(kind, settings))) for kind, path in paths.items()}
+        for index, sample in zip(range(settings.samples), samples, strict=False):
+            for kind, window in sample.windows.items():
+                arrays[kind][index] = window
+            tick()
+
+
+@contextmanager
+def _begun(path: Path, shape: tuple[int, ...]) -> Iterator[Array]:
+    """An array that is filled on the disk and has its name when it is whole. Raises OSError: a full disk, at once."""
+    with whole_file(path) as file:
+        npy.write_array_header_1_0(  # type: ignore[no-untyped-call]
+            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        file.flush()
+        # A disk that is full while memory is mapped ends the process.
+        os.posix_fallocate(file.fileno(), 0, file.tell() + math.prod(shape))
+        array = np.memmap(file.name, np.uint8, "r+", file.tell(), shape)
+        yield array
+        array.flush()
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Array:
+    """Raises ValueError: not an array of that shape."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a header is Python text: reading it raises nearly anything
+        raise ValueError(f"{path.name}: {error}") from error
+    if array.shape != shape or array.dtype != np.uint8:
+        raise ValueError(f"{path.name}: {array.dtype} {array.shape}")
+    return array
+
+
+def _note(run: Path, line: dict[str, Any]) -> None:
+    """Add a line to the run's log. Raises OutputError."""
+    try:
+        with (run / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
 
 
 def _augmented(windows: Array, random: np.random.Generator, device: str) -> Tensor:
@@ -217,49 +267,26 @@ class _Learner:
         self.step += 1
         return {"pixels": float(pixels.detach()), "untouched": untouched, "edges": float(edges.detach()), **losses}
 
-    def _state(self) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = {}
-        for name, part in (("painter", self.painter), ("mean", self.mean), ("discriminator", self.discriminator)):
-            state |= {f"{name}.{k}": v for k, v in part.state_dict().items()}
-        for name, steps in (("painter", self.painter_steps), ("discriminator", self.discriminator_steps)):
-            for index, values in steps.state_dict()["state"].items():
-                state |= {f"steps.{name}.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
-        return {k: v.contiguous().clone() for k, v in state.items()}
+    @property
+    def networks(self) -> dict[str, torch.nn.Module]:
+        """What a checkpoint keeps, by name."""
+        return {"painter": self.painter, "mean": self.mean, "discriminator": self.discriminator}
+
+    @property
+    def optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Alike."""
+        return {"painter": self.painter_steps, "discriminator": self.discriminator_steps}
 
     def save(self, run: Path) -> None:
-        """Write the checkpoint; the one before stays until this one is whole."""
-        part = run / "checkpoint.part"
-        save_file(self._state(), part, {"step": str(self.step), "settings": json.dumps(asdict(self.settings))})
-        os.replace(part, run / "checkpoint.safetensors")
+        """Write the checkpoint; the one before stays until this one is whole. Raises OutputError."""
+        save_checkpoint(run / NAME, self.step, asdict(self.settings), self.networks, self.optimisers)
 
     def resume(self, run: Path) -> None:
-        """Go on from the checkpoint, if there is one."""
-        path = run / "checkpoint.safetensors"
-        if not path.exists():
-            return
-        state = load_file(path, self.device)
-        for name, part in (("painter", self.painter), ("mean", self.mean), ("discriminator", self.discriminator)):
-            part.load_state_dict(_below(state, f"{name}."))
-        for name, steps in (("painter", self.painter_steps), ("discriminator", self.discriminator_steps)):
-            kept: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(state, f"steps.{name}.").items():
-                index, entry = key.split(".", 1)
-                kept.setdefault(int(index), {})[entry] = value
-            whole = steps.state_dict()
-            steps.load_state_dict({"state": kept, "param_groups": whole["param_groups"]})
-        self.step = checkpoint_step(path)
-
-
-def checkpoint_step(path: Path) -> int:
-    """How many steps a checkpoint has behind it."""
-    with safe_open(path, framework="pt") as file:
-        return int(file.metadata()["step"])
+        """Go on from the checkpoint, if there is one. Raises UsageError where it is damaged or another's."""
+        if (run / NAME).exists():
+            self.step = load_checkpoint(run / NAME, self.networks, self.optimisers, self.device)
 
 
 def _channels_last(network: Network) -> Network:
     """The memory layout in which convolutions on a CPU take a third of the time."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _below(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

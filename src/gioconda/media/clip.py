@@ -356,7 +356,7 @@ class _Film:
     def append(self, index: int, clip: Path) -> int:
         """Copy the packets of a clip to the place of frame ``index``; gives back how many frames that were."""
         count = 0
-        with av.open(f"file:{clip.absolute()}") as source:
+        with open_media(clip) as source:
             stream = source.streams.video[0]
             if self._stream is None:
                 self._stream = self._begun(self._output.add_stream_from_template(stream))

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from gioconda.errors import FileError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
@@ -28,10 +30,27 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.part-{secrets.token_hex(4)}{path.suffix}")
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; of a name that no file can have, none is."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's contents, in hexadecimal digits. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of the contents of a file that is being used, in hexadecimal digits.
+
+    Raises:
+        FileError: it cannot be read any longer.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(
+            f"{path} can no longer be read ({error.strerror}); leave it in its place until the work is done"
+        ) from error
 
 
 def spoken_os_error(error: OSError) -> str:

@@ -58,6 +58,7 @@ _CREDIBLE_PIXEL_ASPECTS = (Fraction(1, 8), Fraction(8))
 _HIGH_DEFINITION = 720  # pixels on the shorter side from which untagged colours are BT.709
 _READ_FAILURES_BORNE = 8
 _CLOCK_RESTART = 1.0  # so many seconds backwards are a new clock, less is disorder
+_LONGEST_FRAME = 60.0  # seconds; a longer pause before the next frame is a damaged time stamp
 
 _PQ, _HLG = int(ColorTrc.SMPTE2084), int(ColorTrc.ARIB_STD_B67)
 _UNSPECIFIED_MATRIX = 2  # AVCOL_SPC_UNSPECIFIED
@@ -290,7 +291,8 @@ class _Clock:
             self._origin = stamp or 0.0
             return self._now
         elapsed = self._now + self._step if stamp is None else stamp - self._origin
-        if elapsed <= self._now - _CLOCK_RESTART and stamp is not None:
+        jumped = elapsed <= self._now - _CLOCK_RESTART or elapsed > self._now + max(_LONGEST_FRAME, 2 * self._step)
+        if jumped and stamp is not None:
             self._origin = stamp - self._now - self._step
             elapsed = self._now + self._step
         elif elapsed <= self._now:

@@ -17,7 +17,6 @@ from torch.nn.utils import parametrize
 from gioconda.avatar import Avatar
 from gioconda.errors import AvatarError
 from gioconda.face import Points
-from gioconda.learning.checkpoint import one_line
 from gioconda.learning.footage import FACE_SHARE
 from gioconda.learning.networks import Generator, Shape
 from gioconda.learning.personalize import GENERATOR, PERSONAL
@@ -25,6 +24,7 @@ from gioconda.learning.raster import draw_sketch
 from gioconda.portrait import View
 from gioconda.rendering.network_frame import NetworkFrame
 from gioconda.rendering.renderer import Patch
+from gioconda.untrusted import one_line
 
 FADE = 0.08
 """Width of the fading border, in sides of the square."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
+from gioconda.inference import open_network
 from gioconda.portrait import View
 from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
 from gioconda.rendering.fused import flow_of
@@ -121,15 +122,8 @@ def moved_with_head(rest: Array, head: Head, placed: Points, depth: float) -> Ar
 
 
 def _session(weights: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(weights, options, providers=onnxruntime.get_available_providers())
-        fits = [i.name for i in session.get_inputs()] == ["clues"] and session.get_inputs()[0].shape[1] == CHANNELS
-    except Exception as error:  # the runtime raises its own classes for missing, damaged and foreign files
-        raise UsageError(f"{weights}: not a network that can be read; give the warp.onnx of a training run") from error
-    if not fits:
+    session = open_network(weights, gpu=True)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [i.name for i in inputs] != ["clues"] or inputs[0].shape[1:2] != [CHANNELS] or len(outputs) != 1:
         raise UsageError(f"{weights}: another network; give the warp.onnx that 'gioconda train warp' wrote")
     return session

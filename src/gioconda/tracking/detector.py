@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.inference import open_network
 from gioconda.tracking.crops import Array, Crop
-from gioconda.tracking.landmarker import session
 
 STRIDE = 8
 """Pixels a cell of the detector's map."""
@@ -44,7 +44,7 @@ class Detector:
     """A detector network. `path` is what `gioconda train tracker` exports."""
 
     def __init__(self, path: Path) -> None:
-        self._session = session(path)
+        self._session = open_network(path, threads=1)
 
     def __call__(self, rgb: NDArray[np.uint8], threshold: float = SURE) -> list[Detection]:
         """All faces of a picture, uint8 (height, width, 3), surest first."""

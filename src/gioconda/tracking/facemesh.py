@@ -8,9 +8,10 @@ the network a window around that person only.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
-import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,7 @@ def _silenced() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with tempfile.TemporaryFile() as sink:
+        with open(os.devnull, "wb") as sink:
             os.dup2(sink.fileno(), 2)
             yield
     finally:
@@ -129,6 +130,8 @@ class FaceMeshTracker:
     def __init__(self) -> None:
         self._detectors: dict[tuple[int, float], Any] = {}
         self._meshes: dict[float, Any] = {}
+        # A network that is dropped without being closed keeps its threads and its memory for good.
+        weakref.finalize(self, _close_all, self._detectors, self._meshes).atexit = False
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""
@@ -173,7 +176,7 @@ class FaceMeshTracker:
                     boxes = _found(detector, tiles)
                     if boxes and model == 0:
                         # Others in the picture may be seen by the second network only.
-                        more = _found(_detector(1, threshold), tiles)
+                        more = _found(self._cached_detector(1, threshold), tiles)
                         boxes += [box for box in more if all(box.overlap(other) < 0.3 for other in boxes)]
                     faces = [face for box in boxes for face in self._find_in(rgb, box).faces[:1]]
                     faces = _without_doubles(faces)
@@ -198,6 +201,11 @@ class FaceMeshTracker:
                     if faces and faces[0].box.overlap(box) > 0.1:
                         return Search(faces, tried)
         return Search([], tried)
+
+
+def _close_all(*networks: dict[Any, Any]) -> None:
+    for network in itertools.chain.from_iterable(some.values() for some in networks):
+        network.close()
 
 
 def _contrasted(rgb: Rgb) -> Rgb:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from gioconda.face import LANDMARKS, Points
+from gioconda.inference import open_network
 from gioconda.tracking.crops import CROP, Array, Crop
 
 EXPRESSIONS = (
@@ -47,7 +47,7 @@ class Landmarker:
     """A landmark network. `path` is what `gioconda train tracker` exports."""
 
     def __init__(self, path: Path) -> None:
-        self._session = session(path)
+        self._session = open_network(path, threads=1)
 
     def __call__(self, rgb: NDArray[np.uint8], crop: Crop) -> Reading:
         """Read the face in a crop of a picture, uint8 (height, width, 3)."""
@@ -61,11 +61,4 @@ class Landmarker:
         )
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """A network to run on one core."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-__all__ = ["CROP", "EXPRESSIONS", "Landmarker", "Reading", "session"]
+__all__ = ["CROP", "EXPRESSIONS", "Landmarker", "Reading"]

@@ -1,0 +1,552 @@
+"""Spoiled files and hostile ones at every door: the small `benchmarks/reliability/fuzz.py`, and what it found."""
+
+import ast
+import gc
+import importlib.util
+import io
+import json
+import lzma
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+import gioconda
+from gioconda import GiocondaError, Performance
+from gioconda.cli import main
+from gioconda.credentials.identity import _new_pem, signing_identity
+from gioconda.datasets.shards import unpack
+from gioconda.errors import (
+    CredentialsError,
+    DatasetError,
+    FileError,
+    MotionFileError,
+    UsageError,
+    VideoError,
+)
+from gioconda.inference import open_network
+from gioconda.media.files import sha256_of
+from gioconda.media.video import VideoReader, _Clock, open_media
+from gioconda.tracked import kept_portrait
+from gioconda.tracking import default_tracker
+from gioconda.untrusted import parse_json, printable, read_array, read_arrays, unpack_xz
+from makers import acting, film, noise
+
+PACKAGE = Path(gioconda.__file__).parent
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "reliability"))
+
+from command_lines import command_line  # noqa: E402
+from doors import DOORS, case  # noqa: E402
+from guard import Outcome, outcomes, tried, watched  # noqa: E402
+
+CASES = 12
+"""Of each door; the benchmark does hundreds."""
+SLOW = {"builds", "commands", "drivers", "runs"}
+"""Doors of which a case takes long: a few."""
+
+
+@pytest.fixture(scope="module")
+def shelves(tmp_path_factory):
+    """The examples of each door, made when first asked for."""
+    made = {}
+
+    def examples(door):
+        if importlib.util.find_spec(door.needs) is None:
+            pytest.skip(f"{door.needs} is not installed")
+        if door.name not in made:
+            made[door.name] = tmp_path_factory.mktemp(door.name) / "examples"
+            made[door.name].mkdir()
+            door.make(made[door.name])
+        return made[door.name]
+
+    return examples
+
+
+def entered(door, shelf, number, folder):
+    folder.mkdir(parents=True)
+    with suppress(GiocondaError):
+        case(door, shelf, number)(folder)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_spoiled_files_end_in_a_result_or_one_clear_error(door, shelves, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for number in range(3 if door.name in SLOW else CASES):
+        entered(door, shelves(door), number, tmp_path / str(number))
+    shown = "".join(capfd.readouterr())
+    assert "Traceback" not in shown
+    assert "[fault]" not in shown
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door.name not in SLOW], ids=lambda door: door.name)
+def test_no_loader_runs_what_a_file_says(door, shelves, tmp_path, monkeypatch):
+    """A pickle, an archive with a pickle in it as torch writes them, and arrays of objects, under each name."""
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    payload = pickle.dumps(_Touch(str(run)))
+    pickle.loads(payload)  # so it would work
+    run.unlink()
+    for number, hostile in enumerate(_wrapped(payload)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        spoiling = replace(door, change=lambda *_, hostile=hostile: hostile)
+        with suppress(GiocondaError):
+            case(spoiling, shelves(door), number)(folder)
+        assert not run.exists()
+
+
+class _Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def _wrapped(payload):
+    archive, array, packed = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", payload)
+    array.write(b"\x93NUMPY\x01\x00")
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117) + b"\n"
+    array.write(struct.pack("<H", len(header)) + header + payload)
+    with zipfile.ZipFile(packed, "w") as file:
+        for name in ("ids", "landmarks"):
+            file.writestr(f"{name}.npy", array.getvalue())
+    return payload, archive.getvalue(), array.getvalue(), packed.getvalue(), lzma.compress(array.getvalue())
+
+
+def test_nothing_in_the_program_loads_pickles_or_runs_text():
+    banned = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+                found += [f"{path.name}: imports {n}" for n in names if n.split(".")[0] in banned]
+                alone = "onnxruntime" in names and path.name != "inference.py"
+                found += [f"{path.name}: opens networks by itself"] * (alone and not _for_types_only(path, node))
+            if isinstance(node, ast.Call):
+                called, words = ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+                if called in ("torch.load", "eval", "exec", "os.system") or words.get("shell") == "True":
+                    found.append(f"{path.name}: {called}")
+                if called == "np.load" and words.get("allow_pickle") != "False":
+                    found.append(f"{path.name}: {called} without allow_pickle=False")
+                if called.endswith((".extractall", ".extract")):
+                    found.append(f"{path.name}: {called}, which trusts paths in an archive")
+    assert found == []
+
+
+def _for_types_only(path, node):
+    return "TYPE_CHECKING" in path.read_text() and node.col_offset > 0
+
+
+# Command lines
+
+
+@settings(max_examples=25)
+@given(st.randoms(use_true_random=False))
+def test_any_words_are_understood_or_refused(shelves, tmp_path_factory, random):
+    shelf = next(shelves(DOORS[-1]).iterdir())
+    out = tmp_path_factory.mktemp("out")
+    words = command_line(random, shelf, out)
+    if words[:1] in (["batch"], ["dataset"], ["score"]):
+        return  # processes of their own: the benchmark does them
+    try:
+        code = main(words)
+    except SystemExit as end:
+        code = end.code
+    assert code in (0, 2, 3, 4, 5), words
+
+
+def test_a_name_that_is_no_text_can_be_printed(picture, motion_file, tmp_path, capfd):
+    out = f"{tmp_path}/b\udcff.mp4"
+    command = [sys.executable, "-m", "gioconda.cli", "animate", picture, "--driver", motion_file, "--end", "0.1"]
+    done = subprocess.run([*map(str, command), "--out", out, "--size", "64"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"b\\udcff.mp4: 2 frames" in done.stdout
+    assert Path(out).is_file()
+
+
+def test_errors_do_not_steer_the_terminal(tmp_path, capsys):
+    assert main(["verify", str(tmp_path / ("x" * 300))]) == 2
+    assert main(["faces", f"{tmp_path}/\x1b[2J\n.png", "--out", f"{tmp_path}/f.png"]) == 2
+    shown = capsys.readouterr()
+    told = shown.err
+    assert shown.out.startswith("/")
+    assert told.count("\n") == 1
+    assert "\x1b" not in told
+    assert printable("a\x1b[1m\r\nb") == "a [1m  b"
+
+
+def test_a_full_standard_output_is_an_error_not_a_fault():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "gioconda.cli", "performances"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gioconda: error [bad-file]: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_input_that_vanished_is_said(tmp_path):
+    with pytest.raises(FileError, match="can no longer be read"):
+        sha256_of(tmp_path / "gone.mp4")
+
+
+def test_a_temporary_folder_that_is_of_no_use_is_said(driver, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(FileError, match="TMPDIR"):
+        Performance.from_video(driver)
+
+
+def test_killed_training_goes_on_with_the_same_losses(tmp_path):
+    """The small version of `kills.py`; other kills are tried in the tests of clips, datasets and `sketch`."""
+    pytest.importorskip("torch", reason="the extra 'learn' (torch) is not installed")
+    script = Path(__file__).parents[1] / "benchmarks" / "reliability" / "kills.py"
+    words = ["--times", "2", "--work", "train warp", "--out", tmp_path / "kills.json"]
+    subprocess.run([sys.executable, script, *map(str, words)], check=True, capture_output=True)
+    (told,) = json.loads((tmp_path / "kills.json").read_text())
+    # On a machine that is very busy, seconds of training may be too few steps to compare.
+    assert [what for what in told["wrong"] if "too few steps" not in what] == []
+    assert told["kills"] >= 2
+
+
+# Formats
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, '{"a":' * 100_000, b"\xff", "{", "nul"])
+def test_texts_that_are_no_json(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000,), }",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (",
+        "(" * 500,
+        "__import__('os').abort()",
+    ],
+)
+def test_arrays_that_are_none(header, tmp_path):
+    text = header.encode().ljust(117) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(8)
+    with pytest.raises(ValueError, match="not a whole array"):
+        read_array(io.BytesIO(data))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("ids.npy", data)
+    with pytest.raises(ValueError, match="not a whole archive"):
+        read_arrays(tmp_path / "a.npz", "ids")
+
+
+def test_arrays_come_back(tmp_path):
+    values = {"ids": np.array(["a", "b"]), "landmarks": np.asfortranarray(np.arange(6.0).reshape(2, 3))}
+    np.savez_compressed(tmp_path / "a.npz", **values)
+    for found, value in zip(read_arrays(tmp_path / "a.npz", *values), values.values(), strict=True):
+        assert (found == value).all()
+        assert found.dtype == value.dtype
+
+
+def test_what_is_packed_does_not_unpack_to_any_size():
+    bomb = lzma.compress(bytes(50_000_000))
+    assert len(bomb) < 10_000
+    with pytest.raises(ValueError, match="more than 1000 bytes"):
+        unpack_xz(bomb, 1000)
+    with pytest.raises(ValueError, match="cut short"):
+        unpack_xz(bomb[:-20])
+    assert unpack_xz(lzma.compress(b"small"), 1000) == b"small"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t | {"times": np.float64(1.0)},
+        lambda t: t | {"times": t["times"] * 1e6},
+        lambda t: t | {"times": t["times"].reshape(2, -1)},
+        lambda t: t | {"angles": np.full_like(t["angles"], 1e30)},
+        lambda t: t | {"offsets": (t["offsets"] * 1000).astype(np.int16)},
+    ],
+)
+def test_movements_that_nobody_makes(tmp_path, change):
+    path = tmp_path / "a.motion"
+    acting(0.6, 10).save(path)
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + struct.unpack_from("<Q", data)[0]])["__metadata__"]
+    save_file({name: np.asarray(value) for name, value in change(load_file(path)).items()}, path, header)
+    with pytest.raises(MotionFileError, match="fit together"):
+        Performance.load(path)
+
+
+def test_a_damaged_time_stamp_does_not_make_a_clip_of_years():
+    clock = _Clock(0.04)
+    assert [clock.read(stamp) for stamp in (0.0, 0.04, 1e9, 1e9 + 0.04)] == pytest.approx([0, 0.04, 0.08, 0.12])
+    slow = _Clock(0.04)
+    assert [slow.read(stamp) for stamp in (0.0, 50.0)] == [0, 50]
+
+
+def test_a_key_of_a_strange_kind_is_refused(tmp_path):
+    import base64
+
+    pem = _new_pem()
+    start = pem.index(b"-----BEGIN CERT")
+    body = base64.b64decode(b"".join(pem[:start].splitlines()[1:-1]))
+    strange = base64.encodebytes(body.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")))
+    (tmp_path / "key.pem").write_bytes(b"-----BEGIN PRIVATE KEY-----\n" + strange + b"-----END PRIVATE KEY-----\n")
+    (tmp_path / "certificate.pem").write_bytes(pem[start:])
+    with pytest.raises(CredentialsError):
+        signing_identity(tmp_path / "certificate.pem", tmp_path / "key.pem")
+
+
+def test_kept_landmarks_of_another_make_are_tracked_anew(picture, tmp_path):
+    first = kept_portrait(tmp_path / "kept", picture).views[0]
+    (kept,) = (tmp_path / "kept").iterdir()
+    for points in (np.zeros((0, 3), np.float32), np.full((478, 3), np.nan, np.float32), np.zeros((478, 3), np.float32)):
+        save_file({"points": points, "neighbours": np.zeros((0, 478, 3), np.float32)}, kept)
+        assert (kept_portrait(tmp_path / "kept", picture).views[0].points == first.points).all()
+
+
+# Archives
+
+
+def shard(folder, add):
+    """A folder of one shard that somebody made by hand, with a list that fits it."""
+    folder.mkdir()
+    path = folder / "clips-train-000000.tar"
+    with tarfile.open(path, "w") as tar:
+        add(tar)
+    entry = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path), "samples": 1}
+    (folder / "shards.json").write_text(json.dumps({"shards": [entry]}))
+    return folder
+
+
+def test_an_archive_that_claims_to_hold_a_terabyte(tmp_path):
+    def add(tar):
+        entry = tarfile.TarInfo("a.mp4")
+        entry.size = 2**40
+        tar.addfile(entry)
+        tar.offset = 1024  # where an end would be, of an empty one
+
+    with pytest.raises(DatasetError):
+        unpack(shard(tmp_path / "shards", add), tmp_path / "out")
+    (tmp_path / "shards" / "shards.json").write_text("[" * 100_000)
+    with pytest.raises(DatasetError, match="damaged"):
+        unpack(tmp_path / "shards", tmp_path / "new")
+
+
+# Films that would open others
+
+
+def references(folder, secret):
+    """Playlists and scripts that name another file, under the names of films."""
+    clip = folder / "clip.mp4"
+    shutil.copy(secret, clip)
+    address = f"file://{secret}"
+    texts = {
+        "hls.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.0,\n{address}\n#EXT-X-ENDLIST\n",
+        "concat.mp4": f"ffconcat version 1.0\nfile '{secret}'\n",
+        "session.mp4": f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=video 5004 RTP/AVP 96\na={address}\n",
+        "dash.mp4": (
+            '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet>'
+            f'<Representation id="0" bandwidth="1"><BaseURL>{address}</BaseURL></Representation>'
+            "</AdaptationSet></Period></MPD>"
+        ),
+        "smooth.mp4": f'<?xml version="1.0"?><SmoothStreamingMedia><a href="{address}"/></SmoothStreamingMedia>',
+        "rtsp.mp4": f"[Reference]\nRef1={address}\n",
+        "image%03d.mp4": "",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        yield folder / name
+    yield with_data_elsewhere(clip, secret)
+
+
+def with_data_elsewhere(clip, secret):
+    """A film whose track says that its data lie in another file, by the alias record of QuickTime."""
+    data = bytearray(clip.read_bytes())
+    name, path = secret.name.encode()[:63], str(secret).encode()
+    record = bytearray(150)
+    record[10 : 10 + 1] = bytes([0])
+    record[50 : 51 + len(name)] = bytes([len(name)]) + name
+    record[130:134] = struct.pack(">HH", 1, 1)
+    extra = struct.pack(">HH", 2, len(path)) + path + b"\0" * (len(path) % 2)
+    extra += struct.pack(">HH", 18, len(path)) + path + b"\0" * (len(path) % 2) + struct.pack(">H", 0xFFFF)
+    alias = b"alis" + bytes(4) + bytes(record) + extra
+    at = data.index(b"url \0\0\0\1") - 4
+    data[at : at + 12] = struct.pack(">I", len(alias) + 4) + alias
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        start = data.index(box) - 4
+        struct.pack_into(">I", data, start, struct.unpack_from(">I", data, start)[0] + len(alias) + 4 - 12)
+    out = clip.with_name("alias.mov")
+    out.write_bytes(data)
+    return out
+
+
+def test_a_film_reads_no_other_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").mkdir()
+    secret = tmp_path / "secret" / "secret.mp4"
+    with av.open(str(secret), "w") as container:  # its index last, so that it can be changed without moving the rest
+        stream = container.add_stream("mpeg4", rate=20)
+        stream.width = stream.height = 64
+        for rgb in noise(4):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb)))
+        container.mux(stream.encode())
+    assert len(list(VideoReader(secret))) == 4
+    for path in references(tmp_path, secret):
+        os.utime(secret, (1, 1000))
+        with pytest.raises(VideoError):
+            list(VideoReader(path))
+        with pytest.raises(VideoError):
+            open_media(path, sound_only=True).close() if path.suffix != ".mov" else list(VideoReader(path))
+        assert secret.stat().st_atime == 1, path.name
+    for address in (f"concat:{secret}|{secret}", f"subfile,,start,0,end,9,,:{secret}", f"crypto:{secret}", "data:x,y"):
+        with pytest.raises(VideoError):
+            VideoReader(address)
+    assert secret.stat().st_atime == 1
+    secret.read_bytes()
+    if secret.stat().st_atime == 1:
+        pytest.skip("this file system does not note when a file was read")
+
+
+# Networks
+
+
+def test_networks_keep_no_identifier_and_tell_nobody(weights, tmp_path):
+    """ONNX Runtime reports to its maker and notes an identifier of the machine, unless it is told not to."""
+    script = (
+        f"from pathlib import Path; from gioconda.inference import open_network; open_network(Path({str(weights)!r}))"
+    )
+    quiet = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    subprocess.run([sys.executable, "-c", script, weights], env=quiet | {"HOME": str(tmp_path)}, check=True)
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_network_reads_no_other_file(tmp_path, monkeypatch):
+    onnx = pytest.importorskip("onnx", reason="the extra 'learn' (onnx) is not installed")
+    monkeypatch.chdir(tmp_path)
+    np.arange(4, dtype=np.float32).tofile(tmp_path / "secret.bin")
+    weights = onnx.TensorProto(name="w", data_type=1, dims=[4], data_location=1)
+    for key, value in (("location", "secret.bin"), ("offset", "0"), ("length", "16")):
+        weights.external_data.add(key=key, value=value)
+    out = onnx.helper.make_tensor_value_info("y", 1, [4])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["w"], ["y"])], "g", [], [out], [weights])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(UsageError, match="not a network that can be read"):
+        open_network(tmp_path / "a.onnx")
+
+
+# What is held
+
+
+def test_trackers_are_let_go():
+    def threads():
+        gc.collect()
+        return len(os.listdir("/proc/self/task"))
+
+    rgb = np.repeat(np.repeat(next(noise(1, 12, 12)), 8, axis=0), 8, axis=1)
+    counts = []
+    for _ in range(4):
+        default_tracker().find(rgb)
+        counts.append(threads())
+    assert counts[-1] == counts[0]
+
+
+def test_a_segment_that_is_damaged_is_made_anew(portrait, tmp_path):
+    from gioconda import animate
+    from gioconda.resume import Unfinished, resume_folder
+
+    animation = animate(portrait, acting(0.5, 10), size=64)
+    out = tmp_path / "clip.mp4"
+    Unfinished.of(out, animation, False)
+    segment = resume_folder(out) / "segments" / "000000.mp4"
+    for content in (b"", b"damaged" * 100):
+        segment.write_bytes(content)
+        assert Unfinished.of(out, animation, False).done == 0
+    animation.save(segment)
+    assert Unfinished.of(out, animation, False).done == 5
+
+
+# The guard itself
+
+
+def test_the_guard_sees_what_goes_wrong(tmp_path):
+    errors = tmp_path / "errors"
+    errors.touch()
+    folder = tmp_path / "watched"
+    (folder / "cwd").mkdir(parents=True)
+
+    def raising(here):
+        raise KeyError("x")
+
+    def refusing(here):
+        raise UsageError("no")
+
+    def writing(here):
+        (here.parent / "stray").touch()
+
+    def unpickling(here):
+        pickle.loads(pickle.dumps(_Touch(str(here / "x"))))
+
+    verdicts = []
+    with watched() as watch:
+        for does in (lambda here: None, refusing, raising, writing, unpickling):
+            verdicts.append(tried(does, 1, folder, watch, errors).verdict)
+    assert verdicts == ["taken", "refused", "escaped", "stray", "act"]
+
+
+def test_the_guard_outlives_what_it_watches():
+    script = (
+        "import sys, os, time, json\n"
+        "for n in range(int(sys.argv[1]), 9):\n"
+        "    if n == 1: os.abort()\n"
+        "    if n == 3: time.sleep(60)\n"
+        "    print(json.dumps({'number': n, 'verdict': 'taken'}), flush=True)\n"
+    )
+    found = list(outcomes(lambda first: [sys.executable, "-c", script, str(first)], range(5), seconds=1.5))
+    assert [(o.number, o.verdict) for o in found] == [
+        (0, "taken"),
+        (1, "crash"),
+        (2, "taken"),
+        (3, "hang"),
+        (4, "taken"),
+    ]
+    assert not Outcome(0, "crash").good
+
+
+def test_a_case_is_always_the_same(shelves, tmp_path):
+    door = DOORS[0]
+    spoiled = []
+    for turn in range(2):
+        (tmp_path / str(turn)).mkdir()
+        files = []
+        seeing = door.__class__(
+            **{**vars(door), "enter": lambda file, *_, files=files: files.append(file.read_bytes())}
+        )
+        case(seeing, shelves(door), 7)(tmp_path / str(turn))
+        spoiled += files
+    assert spoiled[0] == spoiled[1]
+    assert command_line(Random(5), Path("a"), Path("b")) == command_line(Random(5), Path("a"), Path("b"))
+
+
+def test_a_film_of_few_frames_is_still_read(tmp_path):
+    assert len(list(VideoReader(film(tmp_path / "a.mp4", noise(3))))) == 3
