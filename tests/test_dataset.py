@@ -406,7 +406,7 @@ def test_a_network_tells_people_apart(driver, tmp_path):
     people = {row["source"]: row["person"] for row in read_lines(tmp_path / "data/clips.jsonl")}
     assert people["a.mp4"] == people["b.mp4"] != people["c.mp4"]
     (tmp_path / "bad.onnx").write_bytes(b"no network")
-    with pytest.raises(UsageError, match="is no network for faces"):
+    with pytest.raises(UsageError, match="not a network that can be read"):
         build(tmp_path / "videos", tmp_path / "other", SMALL, identity=tmp_path / "bad.onnx")
     assert not (tmp_path / "other").exists()
 

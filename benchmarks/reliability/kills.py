@@ -29,6 +29,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+# Before NumPy is loaded, which would begin its threads.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
 import cv2
 import numpy as np
 
