@@ -29,6 +29,7 @@ from gioconda.commands import (
     portrait,
     reel,
     score,
+    studio,
     train,
     verify,
 )
@@ -38,6 +39,7 @@ from gioconda.errors import GiocondaError
 COMMANDS = (
     animate,
     reel,
+    studio,
     batch,
     capture,
     faces,

@@ -40,6 +40,7 @@ EXTRAS = {
     "skimage": ("demo", "the built-in portrait of 'gioconda demo'"),
     "pillow_heif": ("heic", "HEIC pictures"),
     "torch": ("learn", "training"),
+    "gradio": ("studio", "the page of 'gioconda studio'"),
 }
 
 

@@ -12,13 +12,14 @@ from gioconda.commands.options import Verbs, verb
 if TYPE_CHECKING:
     from gioconda.credentials.verification import Finding
 
-_SPOKEN = {
+SPOKEN = {
     "INTACT": "made with Gioconda, unchanged since it was signed",
     "CHANGED": "says that it was made with Gioconda, but was changed after it was signed",
     "MARKED": "made with Gioconda by its mark, but its credentials are gone",
     "FOREIGN": "nothing says that it was made with Gioconda",
     "UNREADABLE": "cannot be read",
 }
+"""What each verdict says, by its name."""
 
 
 def add(verbs: Verbs) -> None:
@@ -35,9 +36,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(finding), indent=2))
     else:
-        print(f"{_clean(str(finding.path))}: {_SPOKEN[finding.verdict.name]}")
-        for what, text in _lines(finding):
-            print(f"  {what:12} {_clean(text)}")
+        print(f"{clean(str(finding.path))}: {SPOKEN[finding.verdict.name]}")
+        for what, text in lines_of(finding):
+            print(f"  {what:12} {clean(text)}")
     return finding.verdict.value
 
 
@@ -53,7 +54,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _lines(finding: Finding) -> list[tuple[str, str]]:
+def lines_of(finding: Finding) -> list[tuple[str, str]]:
     """What is known, one line each."""
     lines = []
     told, mark = finding.credentials, finding.mark
@@ -86,6 +87,6 @@ def _lines(finding: Finding) -> list[tuple[str, str]]:
     return lines
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """On one line and without characters that steer a terminal: the text may be anybody's."""
     return "".join(character if character.isprintable() else " " for character in text)
