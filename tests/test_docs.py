@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PACKAGE = Path(gioconda.__file__).parent
 FACE_MODEL = PACKAGE / "data/face_model.safetensors"
-SLOW = {"demo", "train", "--weights", "me.avatar", "--preview", "camera:0", "mark", "live"}
+SLOW = {"demo", "train", "--weights", "me.avatar", "--preview", "camera:0", "mark", "live", "studio"}
 """Words of commands that are parsed only: they take longer than all the rest together, need what is not there, or wait
 for a person."""
 

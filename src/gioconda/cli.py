@@ -31,6 +31,7 @@ from gioconda.commands import (
     portrait,
     reel,
     score,
+    studio,
     train,
     verify,
 )
@@ -43,6 +44,7 @@ COMMANDS = (
     animate,
     reel,
     live,
+    studio,
     batch,
     capture,
     faces,

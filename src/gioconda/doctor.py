@@ -41,6 +41,7 @@ EXTRAS = {
     "pillow_heif": ("heic", "HEIC pictures"),
     "torch": ("learn", "training"),
     "pyvirtualcam": ("live", "the mirror as a camera for other programs"),
+    "gradio": ("studio", "the page of 'gioconda studio'"),
 }
 
 

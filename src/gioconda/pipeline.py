@@ -49,6 +49,14 @@ class Frame:
     drawn: tuple[Box, ...] = ()
 
 
+Watch = Callable[[Frame], object]
+"""Is shown the frames of a clip as they are written: marked."""
+
+
+def unwatched(frame: Frame) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True)
 class Animation:
     """A portrait about to move. Iterating renders it frame by frame; `save` writes it to a file.
@@ -139,6 +147,7 @@ class Animation:
         disclosure: Disclosure | None = None,
         progress: Progress = quiet,
         resume: bool = False,
+        watch: Watch = unwatched,
     ) -> Path:
         """Write the clip; the format follows the ending (`gioconda.media.clip.OUTPUT_SUFFIXES`).
 
@@ -151,6 +160,7 @@ class Animation:
             disclosure: what the clip says of itself beyond what every clip does.
             progress: told about every frame.
             resume: keep what is finished when interrupted, and go on from there (`gioconda.resume`).
+            watch: shown every frame as it is written; not with `resume`.
 
         Raises:
             OutputError: unknown ending, or the file cannot be written there.
@@ -158,7 +168,7 @@ class Animation:
             CredentialsError: the certificate to sign with is of no use.
         """
         told = disclosure or Disclosure()
-        return save_scene(path, self, sound_of(self.performance, sound), told, progress, resume)
+        return save_scene(path, self, sound_of(self.performance, sound), told, progress, resume, watch)
 
 
 def painter(
@@ -230,7 +240,13 @@ def animate(
 
 
 def save_scene(
-    path: str | Path, scene: Scene, sound: Sound | None, disclosure: Disclosure, progress: Progress, resume: bool
+    path: str | Path,
+    scene: Scene,
+    sound: Sound | None,
+    disclosure: Disclosure,
+    progress: Progress,
+    resume: bool,
+    watch: Watch = unwatched,
 ) -> Path:
     """Write a clip, in one go or so that it can be resumed; a still picture is its last frame."""
     statement = scene.statement(disclosure.consent)
@@ -240,7 +256,7 @@ def save_scene(
     else:
         first, heard = (len(scene) - 1, None) if is_still_output(path) else (0, sound)
         frames, count = scene.frames(first), len(scene) - first
-        write_clip(path, frames, scene.size, count, scene.fps, heard, statement, disclosure, progress)
+        write_clip(path, frames, scene.size, count, scene.fps, heard, statement, disclosure, progress, watch)
     return Path(path)
 
 
@@ -254,6 +270,7 @@ def write_clip(
     statement: Statement,
     disclosure: Disclosure,
     progress: Progress,
+    watch: Watch = unwatched,
 ) -> None:
     """Write frames to a file, marked and signed; rendering and encoding go on side by side."""
     width, height = size
@@ -265,6 +282,7 @@ def write_clip(
     ):
         for frame in ahead(marked(frames, disclosure.label), depth_for(size)):
             writer.write(frame.rgb, frame.alpha)
+            watch(frame)
             tick()
 
 
@@ -336,6 +354,7 @@ class Reel:
         sound: int | None = None,
         disclosure: Disclosure | None = None,
         progress: Progress = quiet,
+        watch: Watch = unwatched,
     ) -> Path:
         """Write the reel; `sound` is the number of the driver whose voice is heard, from 0, None for silence.
 
@@ -350,5 +369,5 @@ class Reel:
                 raise UsageError(f"--sound {sound}: the drivers are numbered 0 to {len(self.animations) - 1}")
             voice = sound_of(self.animations[sound].performance)
         statement = statement_of(self.animations, disclosure.consent)
-        write_clip(path, self, self.size, len(self), self.fps, voice, statement, disclosure, progress)
+        write_clip(path, self, self.size, len(self), self.fps, voice, statement, disclosure, progress, watch)
         return Path(path)

@@ -65,12 +65,14 @@ class Gains:
         mouth: lips, jaw and cheeks beside them.
         eyes: lids and gaze.
         brows: brows, forehead and upper cheeks.
+        gaze: of what `eyes` leaves of the gaze.
     """
 
     head: float = 1.0
     mouth: float = 1.0
     eyes: float = 1.0
     brows: float = 1.0
+    gaze: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -155,7 +157,7 @@ def retarget(sitter: Sitter, motion: Motion, gains: Gains, absolute: bool = Fals
     for side, eye in enumerate(EYES):
         opening = 1 + (float(motion.lids[side]) - 1) * gains.eyes
         shape = _move_lids(shape, eye, max(opening, 0.0))
-        shape = _move_iris(shape, eye, motion.gaze * gains.eyes)
+        shape = _move_iris(shape, eye, motion.gaze * gains.eyes * gains.gaze)
     return _turned(sitter, motion, gains.head, absolute).apply(shape).astype(np.float32)
 
 

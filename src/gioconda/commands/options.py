@@ -131,6 +131,7 @@ def add_look(verb: argparse.ArgumentParser) -> None:
         ("mouth", "lips, jaw and the cheeks beside them"),
         ("eyes", "lids and gaze"),
         ("brows", "brows, forehead and upper cheeks"),
+        ("gaze", "of what --eyes leaves of the gaze"),
     ):
         verb.add_argument(
             f"--{part}", type=float, default=1.0, metavar="GAIN", help=f"{text}: 0 none, 1 the driver's own"
@@ -170,7 +171,7 @@ def look(options: argparse.Namespace, subject: Portrait | Avatar | None = None) 
             subject.check_base(weights)
         renderer, weights = subject.about.renderer, subject
     return {
-        "gains": Gains(head=options.head, mouth=options.mouth, eyes=options.eyes, brows=options.brows),
+        "gains": Gains(options.head, options.mouth, options.eyes, options.brows, options.gaze),
         "absolute": options.absolute,
         "renderer": renderer,
         "weights": weights,

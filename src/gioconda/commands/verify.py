@@ -13,13 +13,14 @@ from gioconda.untrusted import printable
 if TYPE_CHECKING:
     from gioconda.credentials.verification import Finding
 
-_SPOKEN = {
+SPOKEN = {
     "INTACT": "made with Gioconda, unchanged since it was signed",
     "CHANGED": "says that it was made with Gioconda, but was changed after it was signed",
     "MARKED": "made with Gioconda by its mark, but its credentials are gone",
     "FOREIGN": "nothing says that it was made with Gioconda",
     "UNREADABLE": "cannot be read",
 }
+"""What each verdict says, by its name."""
 
 
 def add(verbs: Verbs) -> None:
@@ -36,8 +37,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(finding), indent=2))
     else:
-        print(f"{printable(str(finding.path))}: {_SPOKEN[finding.verdict.name]}")
-        for what, text in _lines(finding):
+        print(f"{printable(str(finding.path))}: {SPOKEN[finding.verdict.name]}")
+        for what, text in lines_of(finding):
             print(f"  {what:12} {printable(text)}")
     return finding.verdict.value
 
@@ -54,7 +55,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _lines(finding: Finding) -> list[tuple[str, str]]:
+def lines_of(finding: Finding) -> list[tuple[str, str]]:
     """What is known, one line each."""
     lines = []
     told, mark = finding.credentials, finding.mark

@@ -7,12 +7,13 @@ both are then trained on the person's pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gioconda.avatar import About, Avatar, picture_hash
@@ -65,6 +66,21 @@ class FineTuning:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Look:
+    """One look at the held-out pictures.
+
+    Attributes:
+        step: of the fine-tuning.
+        error: of the held-out pictures: the less, the better.
+        sample: uint8 (s, 2 s, 3), one of them, and beside it what the network paints.
+    """
+
+    step: int
+    error: float
+    sample: NDArray[np.uint8]
+
+
 def personalize(
     portrait: Portrait,
     weights: Path,
@@ -73,6 +89,7 @@ def personalize(
     consent: str = "",
     settings: FineTuning | None = None,
     progress: Progress = quiet,
+    watch: Callable[[Look], object] = lambda look: None,
 ) -> Avatar:
     """Fine-tune the `sketch` renderer to a person.
 
@@ -89,6 +106,7 @@ def personalize(
         consent: a note to keep in the avatar.
         settings: of the fine-tuning.
         progress: told about every step.
+        watch: shown every look at the held-out pictures.
 
     Raises:
         UsageError: weights that are of no use, or a fidelity out of range.
@@ -101,6 +119,7 @@ def personalize(
     person = _Person(load_base(weights, device), portrait, settings, device)
     kept = {0: person.state()}
     errors = {0: person.error()}
+    watch(person.look(errors[0]))
     with progress("personalising", MOST_STEPS if fidelity else 0) as tick:
         while fidelity and person.step < MOST_STEPS:
             person.learn()
@@ -108,6 +127,7 @@ def personalize(
             if person.step % settings.check_every:
                 continue
             kept[person.step], errors[person.step] = person.state(), person.error()
+            watch(person.look(errors[person.step]))
             best = min(errors, key=lambda step: errors[step])
             # The best step only ever moves on: what lies before the wanted one now is never wanted again.
             kept = {step: state for step, state in kept.items() if step >= _nearest(kept, fidelity * best)}
@@ -178,6 +198,14 @@ class _Person:
         """Of the held-out pictures."""
         made = self.base.generator(self.unseen_sketches, self.personal)
         return float(pyramid_loss(made, self.unseen, attention(self.unseen_sketches, self.settings.emphasis)))
+
+    @torch.no_grad()
+    def look(self, error: float) -> Look:
+        """How far it is."""
+        made = self.base.generator(self.unseen_sketches[:1], self.personal)
+        pair = torch.cat([self.unseen[0], made[0].clamp(0, 1)], dim=2)
+        sample = (255 * pair.float()).round().byte().permute(1, 2, 0).cpu().numpy()
+        return Look(self.step, error, np.ascontiguousarray(sample))
 
     def state(self) -> dict[str, Tensor]:
         """A copy of what an avatar keeps."""
