@@ -12,10 +12,9 @@ from gioconda.errors import UsageError
 from gioconda.media.clip import Sound
 from gioconda.media.video import sound_origin
 from gioconda.performance import Motion, Performance
-from gioconda.pipeline import MOST_FPS, Animation, Frame, animate, box_of, save_scene, sound_of, statement_of
+from gioconda.pipeline import MOST_FPS, Animation, Frame, animate, save_scene, sound_of, statement_of
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
-from gioconda.rendering import composite
 from gioconda.smoothing import EASE_OUT, HOLD, ease
 
 
@@ -79,7 +78,7 @@ class Group:
         people = [(animation.performance, animation.painter()) for animation in self.animations]
         for index in range(first, len(self)):
             patches = [paint(_motion(performance, index / self.fps)) for performance, paint in people]
-            yield Frame(*composite(canvas, *patches), tuple(map(box_of, patches)))
+            yield Frame.of(canvas, *patches)
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types."""

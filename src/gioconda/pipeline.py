@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gioconda import __version__
 from gioconda.avatar import Avatar
 from gioconda.credentials.identity import signing_identity
-from gioconda.credentials.marking import marked
+from gioconda.credentials.marking import Marking, marked
 from gioconda.credentials.signing import Seal
 from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.editing import eased_into
@@ -23,7 +23,7 @@ from gioconda.media.ahead import ahead, depth_for
 from gioconda.media.clip import ClipWriter, Sound, check_output, is_still_output
 from gioconda.media.files import sha256_of
 from gioconda.performance import Motion, Performance
-from gioconda.portrait import Portrait
+from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import Patch, composite, make_renderer
 from gioconda.resume import Scene, Unfinished, digest
@@ -47,6 +47,11 @@ class Frame:
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
     drawn: tuple[Box, ...] = ()
+
+    @staticmethod
+    def of(canvas: View, *patches: Patch) -> Frame:
+        """The canvas with what renderers drew."""
+        return Frame(*composite(canvas, *patches), tuple(map(_box_of, patches)))
 
 
 Watch = Callable[[Frame], object]
@@ -98,8 +103,7 @@ class Animation:
         canvas = self.portrait.views[0]
         paint = self.painter()
         for motion in self.performance.resampled(self.fps, first):
-            patch = paint(motion)
-            yield Frame(*composite(canvas, patch), (box_of(patch),))
+            yield Frame.of(canvas, paint(motion))
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types: two animations of one identity look alike."""
@@ -183,7 +187,15 @@ def painter(
     return lambda motion: render(retarget(sitter, motion, gains, absolute))
 
 
-def box_of(patch: Patch) -> Box:
+def marked_pictures(
+    canvas: View, paint: Callable[[Motion], Patch], label: bool
+) -> Callable[[Motion], NDArray[np.uint8]]:
+    """What draws single pictures of a portrait, uint8 (height, width, 3), marked as a clip that begins at rest."""
+    marking = Marking.of(Frame.of(canvas, paint(Motion.neutral())), label)
+    return lambda motion: marking.on(Frame.of(canvas, paint(motion))).rgb
+
+
+def _box_of(patch: Patch) -> Box:
     """Where a patch lies, in pixels of the canvas."""
     height, width = patch.rgb.shape[:2]
     return Box(patch.left, patch.top, width, height)

@@ -73,16 +73,12 @@ class Scene(Protocol):
         ...
 
 
-def digest(*parts: NDArray[Any] | Path) -> str:
-    """SHA-256 of arrays and of the contents of files."""
+def digest(*parts: NDArray[Any]) -> str:
+    """SHA-256 of arrays."""
     whole = hashlib.sha256()
     for part in parts:
-        if isinstance(part, Path):
-            with part.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        else:
-            whole.update(f"{part.dtype}{part.shape}".encode())
-            whole.update(np.ascontiguousarray(part).data)
+        whole.update(f"{part.dtype}{part.shape}".encode())
+        whole.update(np.ascontiguousarray(part).data)
     return whole.hexdigest()
 
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save
 
 from gioconda import __version__
 from gioconda.drivers import open_driver
-from gioconda.errors import MotionFileError, OutputError
+from gioconda.errors import FileError, MotionFileError, OutputError
 from gioconda.face import LANDMARKS, Points
 from gioconda.marks import FARTHEST
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
@@ -23,7 +23,6 @@ from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
-from gioconda.resume import digest
 
 
 def kept_performance(
@@ -86,8 +85,8 @@ def _faces(kept: dict[str, NDArray[Any]]) -> list[Points]:
 def _place(folder: Path, path: Path, ending: str) -> Path | None:
     """A file's own name in the folder; None where it cannot be read. Another version may track otherwise."""
     try:
-        name = digest(path)[:32]
-    except OSError:
+        name = sha256_of(path)[:32]
+    except FileError:
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,11 +22,10 @@ from gioconda.batch.contact_sheet import contact_sheet
 from gioconda.batch.make import Outcome, make_clip, track_driver, track_portrait
 from gioconda.batch.plan import Work
 from gioconda.batch.workers import work_off
-from gioconda.errors import GiocondaError, OutputError, UsageError
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.errors import FileError, GiocondaError, OutputError, UsageError
+from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
 from gioconda.progress import Progress, quiet
-from gioconda.resume import digest
 
 SUMMARY, SHEET = "summary.json", "contact-sheet.png"
 
@@ -158,8 +157,8 @@ def _keys(works: Sequence[Work]) -> dict[Work, str]:
 
     def contents(path: Path | str | None) -> str | None:
         try:
-            return digest(Path(path)) if path else None
-        except OSError:  # no file: the name of a built-in performance, or nothing that will work
+            return sha256_of(Path(path)) if path else None
+        except FileError:  # no file: the name of a built-in performance, or nothing that will work
             return None
 
     files = {path: contents(path) for path in {p for w in works for p in (w.picture, w.driver, w.drawing.weights)}}

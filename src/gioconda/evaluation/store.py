@@ -23,6 +23,7 @@ from gioconda.evaluation.grading import Grades, Watched, from_arrays, to_arrays
 from gioconda.evaluation.judges import Picture
 from gioconda.evaluation.shots import sha256
 from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.pictures import jpeg
 
 SHOWN = 256
 """Longest side, in pixels, of the frames kept to be looked at."""
@@ -146,7 +147,7 @@ class Album:
 
     def add(self, rgb: Picture) -> None:
         """Put in the next frame."""
-        self._pages.append(jpeg(rgb))
+        self._pages.append(jpeg(shrunk(rgb), QUALITY))
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -156,13 +157,6 @@ class Album:
         """Keep some frames: for each number under which one is kept, its place in the album."""
         for index, place in places.items():
             folder.save_frame(who, index, self._pages[place])
-
-
-def jpeg(rgb: Picture) -> bytes:
-    """A picture as JPEG, no larger than 256 px."""
-    blue_first = cv2.cvtColor(shrunk(rgb), cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return bytes(data)
 
 
 def shrunk(rgb: Picture, longest: int = SHOWN) -> Picture:

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.avatar import Avatar
-from gioconda.credentials.marking import Marking
 from gioconda.live.driver import Moved, State
 from gioconda.live.pace import GOAL, Pace
 from gioconda.media.clip import on_paper
 from gioconda.performance import Motion
-from gioconda.pipeline import Frame, box_of, painter
+from gioconda.pipeline import marked_pictures, painter
 from gioconda.portrait import Portrait
-from gioconda.rendering import composite
 from gioconda.retarget import Gains
 
 Rgb = NDArray[np.uint8]
@@ -53,15 +51,8 @@ class Look:
 
 def sketcher(portrait: Portrait, look: Look) -> Callable[[Motion], Rgb]:
     """What draws a portrait, of its canvas's size, for a movement; marked as a clip is, as at rest."""
-    canvas = portrait.views[0]
     paint = painter(portrait, look.gains, look.absolute, look.renderer, look.weights)
-
-    def frame(motion: Motion) -> Frame:
-        patch = paint(motion)
-        return Frame(*composite(canvas, patch), (box_of(patch),))
-
-    marking = Marking.of(frame(Motion.neutral()), look.label)
-    return lambda motion: marking.on(frame(motion)).rgb
+    return marked_pictures(portrait.views[0], paint, look.label)
 
 
 class Drawing:

@@ -23,6 +23,7 @@ from gioconda.live.drawing import Reflection
 from gioconda.live.mirror import Mirror
 from gioconda.live.newest import EndError
 from gioconda.local_server import LOCAL, LocalRequest, LocalServer
+from gioconda.media.pictures import jpeg
 
 QUALITY = 90
 """Of the pictures, as JPEG counts it."""
@@ -75,8 +76,7 @@ def with_driver(portrait: Rgb, driver: Rgb) -> Rgb:
 def encoded(reflection: Reflection, driver: bool) -> bytes:
     """A reflection as JPEG, with the frame that it was drawn from in the corner if that is wanted."""
     rgb = with_driver(reflection.rgb, reflection.moved.frame.rgb) if driver else reflection.rgb
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return data.tobytes()
+    return jpeg(rgb, QUALITY)
 
 
 class LiveServer(LocalServer):

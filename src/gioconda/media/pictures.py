@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -106,6 +107,12 @@ def write_png(
             Image.fromarray(pixels).save(file, "PNG", compress_level=effort)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
+
+
+def jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
+    """A picture, (H, W, 3), as a JPEG file for a page; ``quality`` is 1 to 100."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
 
 
 def _formats() -> tuple[str, ...]:

@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import EYES, LIPS, OVAL, STEADY, Points, bounds, eye_distance, face_model
-from gioconda.geometry import align
+from gioconda.face import EYES, LIPS, OVAL, Points, bounds, eye_distance, face_model
+from gioconda.neutral import head_pose
 from gioconda.portrait import View
 from gioconda.rendering.flow import FlowRenderer
+from gioconda.rendering.mouth_plate import teeth_shown
 from gioconda.rendering.plates import bounding, grown, polygon_mask
 from gioconda.rendering.renderer import Patch, Renderer
 
@@ -84,10 +85,11 @@ class FusedRenderer:
     """See `gioconda.rendering.Renderer`. Any of the views may draw a part of the face; the first draws the rest."""
 
     def __init__(self, views: Sequence[View]) -> None:
-        canvas = views[0]
-        self._canvas = FlowRenderer(views)
-        self._unit = float(eye_distance(canvas.points))
-        self._others = [_Further(views, number, self._unit) for number in range(1, len(views))]
+        # Each picture borrows the teeth of the one that shows most of them.
+        smile = max(views, key=lambda view: teeth_shown(view.rgb, view.points))
+        self._canvas = FlowRenderer([views[0], smile])
+        self._unit = float(eye_distance(views[0].points))
+        self._others = [_Further(view, smile, self._unit) for view in views[1:]]
         self._likenesses = [_Likeness.of(view.points) for view in views]
 
     def __call__(self, target: Points) -> Patch:
@@ -127,8 +129,7 @@ class _Likeness:
 
     @staticmethod
     def of(points: Points) -> _Likeness:
-        steady = list(STEADY)
-        pose = align(face_model().shape[steady].astype(np.float64), points[steady].astype(np.float64))
+        pose = head_pose(face_model().shape, points)
         return _Likeness(pose.rotation, pose.undo(points.astype(np.float64))[:, :2])
 
     def distance(self, other: _Likeness, part: Part) -> float:
@@ -169,10 +170,9 @@ class _Piece:
 class _Further:
     """A further view, in the canvas's size; made ready when it is first of use."""
 
-    def __init__(self, views: Sequence[View], number: int, unit: float) -> None:
-        """Which of the views it is, and the canvas's eye distance in pixels."""
-        self._original, self._unit = views[number], unit
-        self._rest = [view for other, view in enumerate(views) if other != number]
+    def __init__(self, view: View, smile: View, unit: float) -> None:
+        """It, the view whose teeth it borrows (perhaps itself), and the canvas's eye distance in pixels."""
+        self._original, self._smile, self._unit = view, smile, unit
 
     @cached_property
     def _view(self) -> View:
@@ -189,7 +189,7 @@ class _Further:
 
     @cached_property
     def _flow(self) -> FlowRenderer:
-        return FlowRenderer([self._view, *self._rest])
+        return FlowRenderer([self._view, self._smile])
 
     def draw(self, target: Points) -> _Piece:
         """This view with the landmarks at `target`, (478, 3)."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gioconda.commands.verify import SPOKEN, lines_of
 from gioconda.credentials.verification import Finding
+from gioconda.media.pictures import jpeg
 from gioconda.portrait_check import Report
 from gioconda.studio.jobs import Moment
 from gioconda.studio.making import Made
@@ -59,13 +60,7 @@ def inline(rgb: NDArray[np.uint8], most: int = PREVIEW) -> str:
     scale = most / max(rgb.shape[:2])
     if scale < 1:
         rgb = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(rgb)).decode()}"
-
-
-def jpeg(rgb: NDArray[np.uint8]) -> bytes:
-    """A picture as a JPEG file."""
-    _, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return data.tobytes()
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(rgb, QUALITY)).decode()}"
 
 
 def still(rgb: NDArray[np.uint8], key: str) -> str:

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.credentials.marking import Marking
 from gioconda.curves import WIDE, add_to_curves
 from gioconda.performance import Motion, Performance
-from gioconda.pipeline import Frame, animate, box_of
-from gioconda.portrait import View
-from gioconda.rendering import Patch, composite
+from gioconda.pipeline import animate, marked_pictures
 from gioconda.studio.making import drawn_by, known_portrait
 from gioconda.studio.subject import Subject
 
@@ -105,9 +102,7 @@ class StillEditor:
     """A person ready to be drawn again and again, small."""
 
     subject: Subject
-    canvas: View
-    paint: Callable[[Motion], Patch]
-    marking: Marking
+    picture: Callable[[Motion], NDArray[np.uint8]]
 
     @staticmethod
     def of(subject: Subject) -> StillEditor:
@@ -115,12 +110,8 @@ class StillEditor:
         portrait = known_portrait(subject)
         longest = max(portrait.views[0].rgb.shape[:2])
         scene = animate(portrait, Expression().performance(), size=max(64, min(SIDE, longest)), **drawn_by(subject))
-        canvas, paint = scene.portrait.views[0], scene.painter()
-        patch = paint(Motion.neutral())
-        first = Frame(*composite(canvas, patch), (box_of(patch),))
-        return StillEditor(subject, canvas, paint, Marking.of(first, label=False))
+        return StillEditor(subject, marked_pictures(scene.portrait.views[0], scene.painter(), label=False))
 
     def draw(self, expression: Expression) -> NDArray[np.uint8]:
         """The picture with an expression, uint8 (height, width, 3), marked as every picture that leaves here."""
-        patch = self.paint(expression.performance().at(0.0))
-        return self.marking.on(Frame(*composite(self.canvas, patch))).rgb
+        return self.picture(expression.performance().at(0.0))

@@ -11,7 +11,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from gioconda.studio.fragments import jpeg
+from gioconda.media.pictures import jpeg
+from gioconda.studio.fragments import QUALITY
 from gioconda.studio.still_editor import DIALS, Expression, StillEditor
 from gioconda.studio.subject import Subject
 from gioconda.studio.visitors import visitor_of
@@ -65,7 +66,7 @@ def still_route(editors: Editors) -> APIRouter:
             dials = {"": math.nan}
         if not all(map(math.isfinite, dials.values())):
             return PlainTextResponse("a dial is set to a number\n", 422)
-        picture = jpeg(editor.draw(Expression.of(dials)))
+        picture = jpeg(editor.draw(Expression.of(dials)), QUALITY)
         return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     return route
