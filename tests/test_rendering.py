@@ -183,6 +183,26 @@ def test_one_eye_winks(studio):
     assert right.max() <= 2
 
 
+@pytest.mark.parametrize("eye", EYES)
+def test_a_shut_lid_is_smooth_skin(large, eye):
+    after, points = large.shown(movement(lids=(0, 0))), large.view.points
+    # Above the line of the lashes, where the eye was.
+    lid = luma(after)[disc(eye, points, after.shape, 0.8) & (np.arange(512)[:, None] < points[eye.iris[0], 1])]
+    cheek = luma(after)[inside((118, 117, 123, 50, 101), points, after.shape)]
+    assert lid.std() < 10
+    assert 0.7 < lid.mean() / cheek.mean() < 1.15
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_a_widened_eye_shows_no_shadow_of_the_old_lid(large, eye):
+    wide = movement(lids=(1.5, 1.5))
+    after, before, points = large.shown(wide), large.target(Motion.neutral()), large.target(wide)
+    painted = inside(eye.outline, before, after.shape)
+    white = painted & ~disc(eye, before, after.shape, 1.3)
+    new = inside(eye.outline, points, after.shape) & ~painted & ~disc(eye, points, after.shape, 1.3)
+    assert np.median(luma(after)[new]) > 0.8 * np.median(luma(large.view.rgb)[white])
+
+
 @pytest.mark.parametrize("opening", [0.2, 0.4])
 def test_an_open_mouth_is_darker_than_the_lips(studio, opening):
     motion = movement(offsets=jaw(opening))

@@ -156,7 +156,7 @@ def retarget(sitter: Sitter, motion: Motion, gains: Gains, absolute: bool = Fals
     shape = _seal_lips(sitter.shape + offsets, sitter.shape)
     for side, eye in enumerate(EYES):
         opening = 1 + (float(motion.lids[side]) - 1) * gains.eyes
-        shape = _move_lids(shape, eye, max(opening, 0.0))
+        shape = _move_lids(_lids_as_painted(shape, sitter.shape, eye), eye, max(opening, 0.0))
         shape = _move_iris(shape, eye, motion.gaze * gains.eyes * gains.gaze)
     return _turned(sitter, motion, gains.head, absolute).apply(shape).astype(np.float32)
 
@@ -200,6 +200,19 @@ def _seal_lips(shape: Points, own: Points) -> Points:
     sealed[list(LIPS_INNER_UPPER), 1] += crossed / 2
     sealed[list(LIPS_INNER_LOWER), 1] -= crossed / 2
     return sealed
+
+
+def _lids_as_painted(shape: Points, own: Points, eye: Eye) -> Points:
+    """Lids as far apart as in the picture, where the corners of the eye are now.
+
+    An expression moves them too, raised brows above all; a performance counts that among the lids' opening.
+    """
+    painted, corners = shape.copy(), list(eye.corners)
+    for lid in (eye.upper, eye.lower):
+        along = np.linspace(0, 1, len(lid))[:, None]
+        first, last = shape[corners] - own[corners]
+        painted[list(lid)] = own[list(lid)] + (1 - along) * first + along * last
+    return painted
 
 
 def _move_lids(shape: Points, eye: Eye, opening: float) -> Points:

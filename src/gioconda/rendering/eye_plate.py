@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import EYES, Eye, Points, eye_distance
+from gioconda.face import BROWS, EYES, OVAL, Eye, Points, eye_distance
 from gioconda.geometry import smoothstep
 from gioconda.rendering.head import Head
-from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask
+from gioconda.rendering.plates import (
+    LUMA,
+    Rgb,
+    Sheet,
+    blend,
+    bounding,
+    feathered,
+    grown,
+    height_at,
+    mapped,
+    polygon_mask,
+)
 
 Array = NDArray[Any]
 
@@ -26,73 +38,99 @@ class EyePlate:
         self._depth = float(source[self._outline, 2].mean())
         iris = source[list(self._eye.iris), :2]
         self._iris = iris[0]
-        self._radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
-        width = float(np.linalg.norm(outline[0] - outline[len(self._eye.upper) - 1]))
+        self._radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 1e-3)
+        self._width = float(np.linalg.norm(outline[0] - outline[len(self._eye.upper) - 1]))
         self._feather = 0.012 * float(eye_distance(source))
-        left, top, right, bottom = bounding(outline, np.array([0.35, 0.5]) * width, *rgb.shape[1::-1])
-        picture = rgb[top:bottom, left:right]
-        shown = polygon_mask(outline, left, top, right - left, bottom - top)
-        whole = self._unlidded(picture, shown > 0, left, top)
-        self._whole = Sheet(whole, left, top)
-        self._exact = Sheet(np.where(shown[..., None] > 0, picture, whole), left, top)
         self._gap = _lid_gap(source, self._eye)
+        self._shadow = max(SHADE * self._gap * self._width, 1.0)
+        left, top, right, bottom = bounding(outline, np.array([0.5, 0.9]) * self._width, *rgb.shape[1::-1])
+        picture = rgb[top:bottom, left:right]
+        self._exact = Sheet(picture, left, top)
+        white, ball = self._unlidded(picture, source, left, top)
+        self._white, self._ball = Sheet(white, left, top), Sheet(ball, left, top)
+        self._skin = Sheet(_eyeless(rgb, source, self._eye, (left, top, right, bottom)), left, top)
         self._lashes = _lash_colour(rgb, source, self._eye)
         self._stroke = LASH_WIDTH * float(eye_distance(source))
 
-    def _unlidded(self, picture: Rgb, shown: Array, left: int, top: int) -> Rgb:
-        """The eyeball as if the lids were away: the iris made whole by its own rings, the white grown."""
-        y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
-        from_iris = np.hypot(x + left - self._iris[0], y + top - self._iris[1])
-        colours = picture.astype(np.float32)
-        known = shown.astype(np.uint8)
-        hidden = (from_iris < 1.05 * self._radius) & ~shown
-        ring = np.minimum((from_iris / max(self._radius, 1e-3) * 8).astype(int), 9)
-        for index in range(10):
-            seen = shown & (ring == index)
-            here = hidden & (ring == index)
-            if seen.any() and here.any():
-                colours[here] = colours[seen].mean(axis=0)
-                known[here] = 1
-        # Lashes and the lids' own rim lie just inside the opening: they are not part of the eyeball.
-        rim = max(1, round(0.05 * self._radius * 2))
-        inner = cv2.erode(shown.astype(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8))
-        inner = inner if inner.any() else shown.astype(np.uint8)
-        made = (known > 0) & ~shown
-        whole = grown(colours, (made | (inner > 0)).astype(np.uint8))
-        whole = np.where((inner > 0)[..., None], picture, whole)
-        return np.clip(np.rint(whole), 0, 255).astype(np.uint8)
+    def _unlidded(self, picture: Rgb, source: Points, left: int, top: int) -> tuple[Rgb, Rgb]:
+        """The eyeball as if the lids were away: once without iris, once with a whole one."""
+        height, width = picture.shape[:2]
+        y, x = np.mgrid[top : top + height, left : left + width].astype(np.float32)
+        shown = polygon_mask(source[self._outline, :2], left, top, width, height) > 0
+        # Lashes, the lids' rims and the shadow of the upper one lie inside the opening: they are not the eyeball.
+        rim = 2 * max(1, round(RIM * self._radius)) + 1
+        seen = cv2.erode(shown.astype(np.uint8), np.ones((rim, rim), np.uint8)) > 0
+        lit = seen & (self._below_lid(source, x, y) > self._shadow)
+        inner = next((part for part in (lit, seen, shown) if part.sum() >= 9), np.ones_like(shown))
+        from_iris = np.hypot(x - self._iris[0], y - self._iris[1]) / self._radius
+        beside = inner & (from_iris > 1.2)
+        beside = beside if beside.sum() >= 9 else inner
+        known = _brightest(picture, beside)
+        made = cv2.blur(grown(picture, known), (rim, rim))
+        # It is a ball: light falls off towards its sides.
+        middle = source[list(self._eye.corners), :2].mean(axis=0)
+        made = made * (1 - ROUND * np.minimum(np.square((x - middle[0]) / (0.55 * self._width)), 1))[..., None]
+        white = made + cv2.blur((known > 0).astype(np.float32), (3, 3))[..., None] * (picture - made)
+        rings = _rings(picture, inner, from_iris)
+        ball = rings + cv2.blur((inner & (from_iris < 1.2)).astype(np.float32), (3, 3))[..., None] * (picture - rings)
+        return _levels(white), _levels(ball)
+
+    def _below_lid(self, points: Points, x: Array, y: Array) -> Array:
+        """How far pixels are below the edge of the upper lid."""
+        return y - height_at(points[list(self._eye.upper), :2], x)
+
+    def _opened(self, target: Points) -> float:
+        """How far the eye is open: 1 as in the picture, 0 shut; a picture of shut eyes has little to close."""
+        return 1 + (_lid_gap(target, self._eye) - self._gap) / max(self._gap, LEAST_GAP)
 
     def draw(self, rgb: Rgb, target: Points) -> None:
         """Show it through the opening between the lids; changes `rgb` in place."""
         outline = target[self._outline, :2]
+        back = cv2.invertAffineTransform(self._head.affine(target, self._depth))
+        opened = self._opened(target)
+        self._draw_skin(rgb, target, back, opened)
         left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
         if right - left < 2 or bottom - top < 2:
             return
-        mask = polygon_mask(outline, left, top, right - left, bottom - top)
-        mask = feathered(mask, self._feather)
+        mask = feathered(polygon_mask(outline, left, top, right - left, bottom - top), self._feather)
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-        back = cv2.invertAffineTransform(self._head.affine(target, self._depth))
-        in_x = back[0, 0] * x + back[0, 1] * y + back[0, 2]
-        in_y = back[1, 0] * x + back[1, 1] * y + back[1, 2]
-        looks_at = back @ np.append(target[self._eye.iris[0], :2], 1.0)
-        gaze = looks_at - self._iris
-        # The iris moves as a disc; the white beside it gives way.
-        distance = np.hypot(in_x - looks_at[0], in_y - looks_at[1]) / max(self._radius, 1e-3)
-        share = smoothstep((2.6 - distance) / 1.4)
-        in_x, in_y = in_x - share * gaze[0], in_y - share * gaze[1]
+        in_x, in_y = mapped(back, x, y)
+        gaze = back @ np.append(target[self._eye.iris[0], :2], 1.0) - self._iris
         colours = self._exact.sample(in_x, in_y)
-        # The rim of the painted opening is right where it was painted, and wrong once the lids or the eye have moved.
-        change = abs(_lid_gap(target, self._eye) / max(self._gap, 1e-6) - 1) * 5
-        change = min(change + 2 * float(np.hypot(*gaze)) / max(self._radius, 1e-3), 1.0)
+        # The painted opening is right as it was painted, and wrong once the lids or the eye have moved.
+        change = min(5 * abs(opened - 1) + 2 * float(np.hypot(*gaze)) / self._radius, 1.0)
         if change > 0:
-            colours += change * (self._whole.sample(in_x, in_y) - colours)
+            ball_x, ball_y = in_x - np.float32(gaze[0]), in_y - np.float32(gaze[1])
+            away = np.hypot(ball_x - self._iris[0], ball_y - self._iris[1]) / self._radius
+            made = self._white.sample(in_x, in_y)
+            made += smoothstep((1.14 - away) / 0.2)[..., None] * (self._ball.sample(ball_x, ball_y) - made)
+            shade = np.exp(-np.maximum(self._below_lid(target, x, y), 0) / self._shadow)
+            made *= (1 - LID_SHADOW * shade)[..., None]
+            colours += change * (made - colours)
         blend(rgb[top:bottom, left:right], colours, mask)
-        self._draw_lashes(rgb, target)
+        self._draw_lashes(rgb, target, opened)
 
-    def _draw_lashes(self, rgb: Rgb, target: Points) -> None:
+    def _draw_skin(self, rgb: Rgb, target: Points, back: Array, opened: float) -> None:
+        """The lid that comes down: smooth skin in place of what a painted fold and lashes would be stretched to."""
+        share = float(smoothstep((0.65 - opened) / 0.4))
+        if share == 0:
+            return
+        polygon = _round_eye(target, self._eye)
+        soft = max(1, round(0.09 * self._width))
+        left, top, right, bottom = bounding(polygon, np.array([soft, soft]), *rgb.shape[1::-1])
+        if right - left < 2 or bottom - top < 2:
+            return
+        mask = cv2.blur(polygon_mask(polygon, left, top, right - left, bottom - top), (2 * soft + 1, 2 * soft + 1))
+        y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+        colours = self._skin.sample(*mapped(back, x, y))
+        # The fold of the lid stays as a soft line.
+        off = (y - height_at(target[list(self._eye.crease), :2], x)) / (0.05 * self._width)
+        colours *= (1 - FOLD * np.exp(-off * off))[..., None]
+        blend(rgb[top:bottom, left:right], colours, mask * share)
+
+    def _draw_lashes(self, rgb: Rgb, target: Points, opened: float) -> None:
         """The line in which shut lids meet: as dark as the picture's own lashes, over whatever shines through."""
-        open_share = _lid_gap(target, self._eye) / max(self._gap, 1e-6)
-        share = LASH_SHARE * float(smoothstep(np.array((0.5 - open_share) / 0.4)))
+        share = LASH_SHARE * float(smoothstep((0.5 - opened) / 0.4))
         if share == 0:
             return
         upper, lower = (target[list(lid), :2] for lid in (self._eye.upper, self._eye.lower))
@@ -109,10 +147,79 @@ class EyePlate:
         blend(rgb[top:bottom, left:right], np.broadcast_to(self._lashes, (*mask.shape, 3)), mask)
 
 
+LEAST_GAP = 0.12
+"""Gap between lids, in widths of the eye, below which a picture shows them shut or nearly."""
+RIM = 0.1
+"""Width of the lids' rim inside the opening, in radii of the iris."""
+ROUND = 0.1
+"""How much darker the white is at the corners than in the middle."""
+SHADE = 0.25
+"""How far the upper lid's shadow reaches into the eye, in painted openings."""
+LID_SHADOW = 0.4
+"""How much darker it is at that lid's edge."""
 LASH_WIDTH = 0.045
 """Width of the line of shut lashes in its middle, in eye distances."""
 LASH_SHARE = 0.85
 """How much of what is under that line it covers."""
+
+
+def _levels(colours: Array) -> Rgb:
+    return np.clip(np.rint(colours), 0, 255).astype(np.uint8)
+
+
+def _brightest(picture: Rgb, where: Array) -> Array:
+    """All but the darkest of some pixels, as a mask of 0 and 1: lashes and shadows fall on those."""
+    luma = picture @ LUMA
+    return (where & (luma >= np.percentile(luma[where], 15))).astype(np.uint8)
+
+
+def _rings(picture: Rgb, seen: Array, radius: Array) -> Array:
+    """A disc whose colours depend on the distance from its middle alone, as medians of what is seen, (h, w, 3)."""
+    edges = np.linspace(0, 1.2, 9)
+    places, colours = [], []
+    for low, high in pairwise(edges):
+        here = seen & (radius >= low) & (radius < high)
+        if here.any():
+            places.append((low + high) / 2)
+            colours.append(np.median(picture[here], axis=0))
+    if not places:
+        return picture.astype(np.float64)
+    table = np.array(colours)
+    return np.stack([np.interp(radius, places, table[:, channel]) for channel in range(3)], axis=2)
+
+
+def _round_eye(points: Points, eye: Eye) -> Array:
+    """Outline, (n, 2), of an eye with its lashes, rims and fold."""
+    upper, lower = points[list(eye.upper), :2], points[list(eye.lower), :2]
+    ends, down = points[list(eye.corners), :2], lower - upper
+    out = 0.12 * (ends[1] - ends[0])
+    return np.concatenate([ends[:1] - out, points[list(eye.hollow), :2], ends[1:] + out, (lower + 0.5 * down)[::-1]])
+
+
+def _eyeless(rgb: Rgb, source: Points, eye: Eye, box: tuple[int, int, int, int]) -> Rgb:
+    """The skin as it would be without an eye, grown from the face around it, with the grain of the cheek below."""
+    left, top, right, bottom = box
+    size = right - left, bottom - top
+    polygon = _round_eye(source, eye)
+    picture = rgb[top:bottom, left:right]
+    eyed = polygon_mask(polygon, left, top, *size)
+    other = [polygon_mask(cv2.convexHull(source[list(brow), :2])[:, 0], left, top, *size) for brow in BROWS]
+    face = polygon_mask(source[list(OVAL), :2], left, top, *size)
+    skin = (eyed == 0) & (np.maximum(*other) == 0) & (face > 0)
+    soft = 2 * max(1, round(0.04 * float(np.ptp(polygon[:, 0])))) + 1
+    smooth = grown(picture, skin.astype(np.uint8))
+    smooth = cv2.blur(cv2.blur(smooth, (soft, soft)), (soft, soft))
+    down = int(np.ceil(np.ptp(polygon[:, 1])))
+    cheek = rgb[top + down : bottom + down, left:right].astype(np.float32)
+    if cheek.shape == smooth.shape:
+        smooth = smooth + np.clip(cheek - cv2.blur(cheek, (soft, soft)), -GRAIN, GRAIN)
+    return _levels(smooth)
+
+
+FOLD = 0.08
+"""How much darker the fold of a shut lid is."""
+GRAIN = 10
+"""Most levels by which the grain of skin, canvas or brush departs from its surroundings."""
 
 
 def _lash_colour(rgb: Rgb, source: Points, eye: Eye) -> Array:

@@ -10,104 +10,156 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
-from gioconda.geometry import smoothstep
+from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points, face_model
+from gioconda.geometry import Similarity
+from gioconda.neutral import head_pose
 from gioconda.portrait import View
+from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight
 from gioconda.rendering.head import Head
-from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, grown, polygon_mask
+from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, height_at, mapped, polygon_mask
 
 Array = NDArray[Any]
 
+EDGE = 3.5
+"""Where the upper teeth end below the line of closed lips, in millimetres."""
+LEAST_TEETH = 4.0
+"""How much of the upper teeth an open mouth shows at least."""
+OVERBITE = 1.5
+"""How far the upper teeth cover the lower ones while the jaw is shut."""
+MOST_LOWER, LEAST_LOWER = 2.0, -1.0
+"""Bounds of what shows of the lower teeth above the lower lip."""
+LIP = 3.0
+"""How far behind the line between the lips the upper teeth stand."""
+
 
 class MouthPlate:
-    """The inside of the mouth: what the picture shows of it, and below that darkness, teeth and tongue."""
+    """The inside of the mouth: the teeth that the pictures show, and a model of everything else in there.
+
+    Where the picture shows the mouth open as far as it is to be, it is exactly those pixels.
+    """
 
     def __init__(self, rgb: Rgb, source: Points, head: Head, others: Sequence[View]) -> None:
         """The picture's pixels and landmarks, and further views of the person, whose teeth may be seen better."""
         self._head = head
-        self._source = source
-        self._outline = list(MOUTH_OUTLINE)
-        outline = source[self._outline, :2]
-        self._depth = float(source[self._outline, 2].mean())
-        self._corners = source[[MOUTH_OUTLINE[0], MOUTH_OUTLINE[10]], :2].astype(np.float64)
-        self._width = float(np.linalg.norm(self._corners[1] - self._corners[0]))
+        outline = source[_OUTLINE, :2]
+        self._depth = float(source[_OUTLINE, 2].mean())
+        self._width = float(np.linalg.norm(outline[10] - outline[0]))
         self._gap = _opening(source) / self._width
+        self._mouth = _Mouth.of(source)
         left, top, right, bottom = bounding(outline, np.array([0.2, 0.9]) * self._width, *rgb.shape[1::-1])
-        picture = rgb[top:bottom, left:right]
-        shown = polygon_mask(outline, left, top, right - left, bottom - top)
-        rim = 2 * max(1, round(0.015 * self._width)) + 1
-        inner = cv2.erode(shown, np.ones((rim, rim), np.uint8))
-        palette = _Palette.of(rgb, source, picture[inner > 0.5])
-        self._tongue = palette.tongue
-        y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-        across, down = self._in_mouth(x, y)
-        made = _teeth_and_darkness(across, down, self._gap, palette)
-        shows = [teeth_shown(view.rgb, view.points) for view in others]
-        if shows and max(shows) > teeth_shown(rgb, source) + LEAST_LOAN:
-            lender = others[int(np.argmax(shows))]
-            place = np.array([[1, 0, -left], [0, 1, -top]], np.float64)
-            made = _lent(lender, rgb, source, place, (right - left, bottom - top), palette)
-        soft = cv2.blur(inner, (rim, rim))[..., None]
-        whole = np.clip(np.rint(made + soft * (picture - made)), 0, 255).astype(np.uint8)
-        self._whole = Sheet(whole, left, top)
-        self._exact = Sheet(np.where(shown[..., None] > 0, picture, whole), left, top)
-
-    def _in_mouth(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Points in mouth widths: across from its middle, down from the line between the lips."""
-        along = (self._corners[1] - self._corners[0]) / self._width
-        upper = self._source[list(LIPS_INNER_UPPER), :2]
-        middle = self._corners.mean(axis=0)
-        across = ((x - middle[0]) * along[0] + (y - middle[1]) * along[1]) / self._width
-        down = (-(x - middle[0]) * along[1] + (y - middle[1]) * along[0]) / self._width
-        lip_across = ((upper - middle) @ along) / self._width
-        lip_down = ((upper - middle) @ np.array([-along[1], along[0]])) / self._width
-        return across, down - np.interp(across, lip_across, lip_down)
+        self._exact = Sheet(rgb[top:bottom, left:right], left, top)
+        seen = _seen_teeth(rgb, source, others)[top:bottom, left:right]
+        self._seen = Sheet(seen, left, top)
+        y, x = np.nonzero(seen[..., 3] > 127)
+        self._dentition = Dentition(_palette(rgb, source, seen[y, x, :3]), self._mouth.pixels)
+        self._edge = self._mouth.edge_of(np.stack([x + left, y + top]).astype(float))
 
     def draw(self, rgb: Rgb, target: Points) -> None:
         """Show it between the lips; changes `rgb` in place."""
-        outline = target[self._outline, :2]
+        outline = target[_OUTLINE, :2]
         left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
         if right - left < 2 or bottom - top < 2:
             return
         mask = feathered(polygon_mask(outline, left, top, right - left, bottom - top), 0.012 * self._width)
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         back = cv2.invertAffineTransform(self._head.affine(target, self._depth))
-        in_x = back[0, 0] * x + back[0, 1] * y + back[0, 2]
-        in_y = back[1, 0] * x + back[1, 1] * y + back[1, 2]
+        in_x, in_y = mapped(back, x, y)
         colours = self._exact.sample(in_x, in_y)
         # How much further than in the picture the mouth is open: only that much may be changed.
         more = float(np.clip((_opening(target) / self._width - self._gap) / 0.1, 0, 1))
         if more > 0:
-            made = self._shaded(self._whole.sample(in_x, in_y - self._hidden(back, target)), x, y, target)
-            colours += more * (made - colours)
+            moved = self._head.pose(target)
+            jaws = self._jaws(moved, target.astype(np.float64))
+            made = self._dentition.draw(self._mouth.sight(moved, x, y), jaws)
+            own = self._seen.sample(in_x, in_y - (jaws.upper - self._edge) * self._mouth.pixels)
+            made += np.clip(own[..., 3:] / 255, 0, 1) * (own[..., :3] - made)
+            colours += more * (self._shaded(made, x, y, target) - colours)
         blend(rgb[top:bottom, left:right], colours, mask)
 
-    def _hidden(self, back: Array, target: Points) -> float:
-        """How far the teeth must come down, in the portrait's pixels, to show a little under a lowered lip."""
-        lip = (back @ np.append(target[LIPS_INNER_UPPER[5], :2], 1.0)).astype(np.float32)
-        down = float(self._in_mouth(lip[:1], lip[1:2])[1][0])
-        return max(0.0, down - (_teeth_edge(self._gap) - LEAST_TEETH)) * self._width
+    def _jaws(self, moved: Similarity, target: Points) -> Jaws:
+        """Where the teeth are, for landmarks, (478, 3), and the head's movement to them."""
+        now = moved.undo(target[_JAW]).mean(axis=0)
+        right, opened, _ = (self._mouth.inside(now[None]) - self._mouth.inside(self._mouth.source[_JAW]).mean(axis=0))[
+            0
+        ]
+        upper_lip, lower_lip = self._mouth.lips(moved, target)
+        # Teeth do not follow a lip, but a mouth that shows none while it speaks looks empty.
+        upper = max(self._edge, upper_lip + LEAST_TEETH)
+        lower = self._edge - OVERBITE + max(float(opened), 0.0)
+        lower = float(np.clip(lower, lower_lip - MOST_LOWER, lower_lip - LEAST_LOWER))
+        return Jaws(upper, max(lower, upper - OVERBITE), float(right), max(lower_lip - upper_lip, 0.0))
 
     def _shaded(self, colours: Array, x: Array, y: Array, target: Points) -> Array:
-        """With the tongue behind the lower lip and the shadow that the upper lip throws."""
+        """With the shadows that the lips throw."""
         upper, lower = (target[list(lip), :2].astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
-        above = (_curve(lower, x) - y) / self._width
-        below = (y - _curve(upper, x)) / self._width
-        middle = (x - lower[:, 0].mean()) / self._width
-        hill = 0.27 * (1 - (middle / 0.46) ** 2)
-        share = smoothstep((hill - above) / 0.2) * np.clip(1 - (middle / 0.42) ** 2, 0, 1)
-        # Teeth stand before the tongue: it covers only what is dark.
-        light = colours.max(axis=-1) / max(float(self._tongue.max()), 1.0)
-        share = share * smoothstep((1.3 - light) / 0.5)
-        tongue = self._tongue * (1 - 0.35 * smoothstep(above / 0.2))[..., None]
-        colours = colours + share[..., None] * (tongue - colours)
-        return colours * (1 - 0.5 * np.exp(-np.maximum(below, 0) / 0.03))[..., None]
+        below, above = (y - height_at(upper, x)) / self._width, (height_at(lower, x) - y) / self._width
+        shadow = 0.5 * np.exp(-np.maximum(below, 0) / 0.035) + 0.25 * np.exp(-np.maximum(above, 0) / 0.02)
+        shaded: Array = colours * (1 - shadow)[..., None]
+        return shaded
 
 
-def _curve(points: Array, x: Array) -> Array:
-    """Height of a lip at some x."""
-    order = np.argsort(points[:, 0])
-    return np.interp(x, points[order, 0], points[order, 1])
+_OUTLINE = list(MOUTH_OUTLINE)
+_JAW = [152, 148, 377, 176, 400, 175, 199]
+
+
+@dataclass(frozen=True)
+class _Mouth:
+    """The mouth's place in a picture, and from there to the coordinates of `dentition.py`.
+
+    Attributes:
+        source: the picture's landmarks, (478, 3).
+        pose: takes those coordinates to the picture's.
+    """
+
+    source: Points
+    pose: Similarity
+
+    @staticmethod
+    def of(source: Points) -> _Mouth:
+        exact = source.astype(np.float64)
+        pose = head_pose(face_model().shape * EYE_DISTANCE, exact)
+        level = pose.undo(exact)
+        # Small mouths have small teeth, though less so.
+        size = np.sqrt(np.linalg.norm(level[61] - level[291]) / WIDTH).clip(0.75, 1.25)
+        origin = level[list(LIPS_INNER_UPPER[4:7])].mean(axis=0) + np.array([0, 0, LIP])
+        return _Mouth(exact, Similarity(pose.scale * size, pose.rotation, pose.apply(origin[None])[0]))
+
+    @property
+    def pixels(self) -> float:
+        """To a millimetre."""
+        return float(self.pose.scale)
+
+    def inside(self, points: Array) -> Array:
+        """Places in a mouth, (n, 3), of points of the picture."""
+        return self.pose.undo(points)
+
+    def sight(self, moved: Similarity, x: Array, y: Array) -> Sight:
+        """Lines of sight of pixels when the head has moved."""
+        turn = moved.rotation @ self.pose.rotation
+        middle = moved.apply(self.pose.translation[None])[0]
+        onto = np.column_stack([moved.scale * self.pose.scale * turn[:2, :2], middle[:2]])
+        return Sight(*mapped(cv2.invertAffineTransform(onto).astype(np.float32), x, y), turn[2].astype(np.float32))
+
+    def lips(self, moved: Similarity, target: Points) -> tuple[float, float]:
+        """Heights, before the front teeth, of the upper and the lower lip's edge in their middle, as they are seen."""
+        edges = target[[*LIPS_INNER_UPPER[4:7], *LIPS_INNER_LOWER[4:7]], :2].astype(np.float32)
+        heights = self.sight(moved, *edges.T).y
+        return float(heights[:3].mean()), float(heights[3:].mean())
+
+    def edge_of(self, seen: Array) -> float:
+        """Where the upper teeth end, by the pixels, (2, n), that show teeth, or as lips hide them."""
+        still = Similarity(np.array(1.0), np.eye(3), np.zeros(3))
+        at = self.sight(still, *seen)
+        middle = at.y[np.abs(at.x) < 8]
+        if len(middle) >= 12:
+            return float(np.percentile(middle, 90))
+        upper, lower = self.lips(still, self.source)
+        # Lips that are apart and show no teeth hide them.
+        return upper + max(EDGE - (lower - upper), 0.0)
+
+
+WIDTH = 50.0
+"""Of an average mouth."""
 
 
 LEAST_LOAN = 0.01
@@ -118,43 +170,54 @@ def teeth_shown(rgb: Rgb, points: Points) -> float:
     """Area of what is as bright as teeth and less red than skin (a tongue is not) between the lips, in squared mouth
     widths.
     """
-    outline = points[list(MOUTH_OUTLINE), :2]
+    teeth, _, _ = _teeth(rgb, points)
+    return float(teeth.sum()) / max(_mouth_width(points), 1.0) ** 2
+
+
+def _teeth(rgb: Rgb, points: Points) -> tuple[Array, int, int]:
+    """Coverage of what looks like teeth, float32 (h, w), 0 to 1, around the mouth, and its left and top."""
+    outline = points[_OUTLINE, :2]
     left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
     if right - left < 2 or bottom - top < 2:
-        return 0.0
+        return np.zeros((0, 0), np.float32), left, top
     inside = polygon_mask(outline, left, top, right - left, bottom - top)
     skin = np.median(_colours(rgb, points, _ROUND_MOUTH), axis=0)
     seen = rgb[top:bottom, left:right].astype(np.float64)
     bright = (seen @ LUMA > 0.75 * float(skin @ LUMA)) & (_redness(seen) < 0.7 * _redness(skin) + 0.03)
-    width = float(np.linalg.norm(points[MOUTH_OUTLINE[10], :2] - points[MOUTH_OUTLINE[0], :2]))
-    return float((inside * bright).sum()) / max(width, 1.0) ** 2
+    return inside * bright, left, top
 
 
-def _lent(view: View, rgb: Rgb, source: Points, place: Array, size: tuple[int, int], palette: _Palette) -> Array:
-    """The inside of another view's mouth, laid where it is in the portrait's skull, float (h, w, 3).
+def _seen_teeth(rgb: Rgb, source: Points, others: Sequence[View]) -> Rgb:
+    """The teeth that the picture shows, or another view shows better, laid where they are in the portrait's skull.
 
-    Above it, where that view's upper lip was, the teeth go on as they begin; below, it is dark.
-    `place`, (2, 3), takes the portrait's pixels to those of the result, of width and height `size`.
+    Colours and coverage, uint8 (height, width, 4), in the portrait's pixels and its light.
     """
-    to_portrait = Head(view.points).affine(source, float(view.points[list(MOUTH_OUTLINE), 2].mean()))
-    matrix = place @ np.vstack([to_portrait, (0, 0, 1)])
-    height, width = view.rgb.shape[:2]
-    outline = view.points[list(MOUTH_OUTLINE), :2]
-    inside = cv2.warpAffine(polygon_mask(outline, 0, 0, width, height), matrix, size, flags=cv2.INTER_LINEAR)
-    soft = 2 * max(1, round(0.015 * float(np.linalg.norm(source[61] - source[291])))) + 1
-    inside = cv2.erode(inside, np.ones((soft, soft), np.uint8))
-    colours = cv2.warpAffine(view.rgb, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float64)
-    colours *= _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0)
-    known = (inside > 0.9).astype(np.uint8)
-    if not known.any():
-        return np.broadcast_to(palette.dark, colours.shape).copy()
-    onwards = grown(colours, known)
-    below = (np.cumsum(known, axis=0) > 0) & (known == 0)
-    fade = cv2.blur(below.astype(np.float32), (soft, soft))[..., None]
-    whole = np.where(known[..., None] > 0, colours, onwards + fade * (palette.dark - onwards))
-    across = np.any(known, axis=0)
-    whole[:, ~across] = palette.dark
-    return whole
+    own = teeth_shown(rgb, source)
+    shows = [teeth_shown(view.rgb, view.points) for view in others]
+    if shows and max(shows) > own + LEAST_LOAN:
+        view = others[int(np.argmax(shows))]
+        teeth = _cut_out(view.rgb, view.points, _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0))
+        matrix = Head(view.points).affine(source, float(view.points[_OUTLINE, 2].mean()))
+        laid: Rgb = np.asarray(cv2.warpAffine(teeth, matrix, rgb.shape[1::-1], flags=cv2.INTER_LINEAR), np.uint8)
+        return laid
+    if own > LEAST_LOAN:
+        return _cut_out(rgb, source, np.ones(3))
+    return np.zeros((*rgb.shape[:2], 4), np.uint8)
+
+
+def _cut_out(rgb: Rgb, points: Points, gain: Array) -> Rgb:
+    """A picture's teeth with their coverage, uint8 (height, width, 4), brightness times a gain, (3,)."""
+    teeth, left, top = _teeth(rgb, points)
+    rim = 2 * max(1, round(0.015 * _mouth_width(points))) + 1
+    # No line of a lip and no single speck, but the seams between teeth.
+    core = cv2.morphologyEx(teeth, cv2.MORPH_CLOSE, np.ones((rim, rim)))
+    core = cv2.erode(core, np.ones((rim, rim), np.uint8), borderValue=(0.0,))
+    cut = np.zeros((*rgb.shape[:2], 4), np.uint8)
+    height, width = core.shape
+    part = cut[top : top + height, left : left + width]
+    part[..., :3] = np.clip(np.rint(rgb[top : top + height, left : left + width] * gain), 0, 255)
+    part[..., 3] = np.rint(255 * cv2.blur(core, (rim, rim)))
+    return cut
 
 
 def _colours(rgb: Rgb, points: Points, landmarks: tuple[int, ...]) -> Array:
@@ -173,55 +236,37 @@ def _redness(colours: Array) -> Array:
     return (colours[..., 0] - colours[..., 1]) / np.maximum(colours @ LUMA, 1.0)
 
 
+def _mouth_width(points: Points) -> float:
+    return float(np.linalg.norm(points[MOUTH_OUTLINE[10], :2] - points[MOUTH_OUTLINE[0], :2]))
+
+
 def _opening(points: Points) -> float:
     """Gap between the middles of the inner lips, in pixels."""
     upper, lower = list(LIPS_INNER_UPPER[4:7]), list(LIPS_INNER_LOWER[4:7])
     return float(np.linalg.norm(points[upper, :2] - points[lower, :2], axis=1).mean())
 
 
-@dataclass(frozen=True)
-class _Palette:
-    """Colours of a mouth's inside that belong to this picture, float RGB each."""
-
-    teeth: Array
-    dark: Array
-    tongue: Array
-
-    @staticmethod
-    def of(rgb: Rgb, source: Points, inside: Array) -> _Palette:
-        """From cheeks, lips, and the pixels, (n, 3), that the picture shows of the mouth's inside."""
-        skin = _skin(rgb, source)
-        lips = np.median(_colours(rgb, source, LIPS), axis=0)
-        light = float(np.median(_colours(rgb, source, _ROUND_MOUTH), axis=0) @ LUMA)
-        ivory = light * np.array([1.0, 0.96, 0.88])
-        teeth = 0.5 * ivory + 0.5 * skin * light / max(float(skin @ LUMA), 1.0)
-        if len(inside) >= 12:
-            seen = inside.astype(np.float64)
-            bright = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 70)].mean(axis=0)
-            if bright @ LUMA > 0.5 * light:
-                teeth = bright
-        return _Palette(teeth, dark=0.24 * lips + 0.02 * skin, tongue=0.66 * lips + 0.12 * skin)
+def _palette(rgb: Rgb, source: Points, seen: Array) -> Palette:
+    """Colours of a mouth's inside that belong to this picture, from cheeks, lips, and seen teeth, (n, 3)."""
+    skin = _skin(rgb, source)
+    lips = np.median(_colours(rgb, source, LIPS), axis=0)
+    around = np.median(_colours(rgb, source, _ROUND_MOUTH), axis=0)
+    # Bright, and of a hue between ivory and that of the skin.
+    teeth = 1.1 * (0.55 * float(around @ LUMA) * np.array([1.04, 1.0, 0.9]) + 0.45 * around)
+    if len(seen) >= 12:
+        bright = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 60)].mean(axis=0)
+        teeth = bright
+    # Redder than the lips, as far as the picture knows red at all.
+    flesh = lips * (1 + float(_redness(skin)) * np.array([0.4, -0.4, -0.35]))
+    sides = [np.median(_colours(rgb, source, side) @ LUMA) for side in (_CHEEKS[:5], _CHEEKS[5:12])]
+    return Palette(
+        teeth=teeth,
+        gums=0.55 * flesh + 0.25 * skin,
+        tongue=flesh + 0.15 * skin,
+        dark=0.2 * flesh + 0.01 * skin,
+        side=float(np.clip((sides[1] - sides[0]) / max(sides[0] + sides[1], 1.0), -0.6, 0.6)),
+    )
 
 
 _ROUND_MOUTH = (164, 165, 391, 92, 322, 57, 287, 43, 273, 106, 335, 182, 406, 18, 200, 199)
 _CHEEKS = (50, 101, 118, 117, 205, 36, 280, 330, 347, 346, 425, 266, 151, 9, 108, 337)
-
-
-LEAST_TEETH = 0.05
-"""How much of the upper teeth an open mouth shows at least, in mouth widths."""
-
-
-def _teeth_edge(gap: float) -> float:
-    """Where the upper row ends in its middle, in mouth widths below the upper lip's rest: below what is seen of it."""
-    return max(0.095, gap + 0.04)
-
-
-def _teeth_and_darkness(across: Array, down: Array, gap: float, palette: _Palette) -> Array:
-    """The inside of a mouth beyond what the picture shows, float (h, w, 3); places and gap in mouth widths."""
-    edge = _teeth_edge(gap) - 0.5 * across**2
-    tooth = smoothstep((edge - down) / 0.03) * smoothstep((0.42 - np.abs(across)) / 0.10)
-    seams = np.min([np.abs(np.abs(across) - seam) for seam in (0.0, 0.125, 0.22, 0.30)], axis=0)
-    # Each tooth ends in a round edge: the row is a little shorter at its seams.
-    tooth = tooth * (1 - 0.5 * np.exp(-((seams / 0.012) ** 2)) * smoothstep((down - edge + 0.035) / 0.03))
-    shade = np.clip(1 - 2.4 * across**2, 0.2, 1) * (1 - 0.10 * np.exp(-((seams / 0.012) ** 2)))
-    return palette.dark + tooth[..., None] * (palette.teeth * shade[..., None] - palette.dark)

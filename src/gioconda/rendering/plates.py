@@ -51,6 +51,20 @@ def bounding(polygon: Array, margin: Array, width: int, height: int) -> tuple[in
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
+def height_at(points: Array, x: Array) -> Array:
+    """y of a line through points, (n, 2), at some x."""
+    order = np.argsort(points[:, 0])
+    return np.interp(x, points[order, 0], points[order, 1])
+
+
+def mapped(matrix: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """Where a (2, 3) map takes points."""
+    return (
+        matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2],
+        matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2],
+    )
+
+
 def feathered(mask: Array, radius: float) -> Array:
     """Softened inwards only, so that nothing shows outside the opening."""
     size = 2 * round(radius) + 1
