@@ -19,13 +19,14 @@ from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LANDMARKS, LIPS, face_model
 from gioconda.learning.tracker import losses, treatments
-from gioconda.learning.tracker.batches import FaceBatches, scattered
+from gioconda.learning.tracker.batches import FaceBatches
 from gioconda.learning.tracker.canvases import CANVAS, CanvasBatches, target_maps
 from gioconda.learning.tracker.export import export_network
 from gioconda.learning.tracker.faces import Faces, telling_frames
 from gioconda.learning.tracker.learner import Learner, Schedule, stepped, work_done
 from gioconda.learning.tracker.networks import EYE_REGION, LIPS_REGION, DetectorNet, LandmarkNet
 from gioconda.learning.tracker.placement import Placement
+from gioconda.learning.tracker.textures import faceless, scattered
 from gioconda.learning.tracker.train_landmarks import clean_crops, errors, landmark_losses, linear_model
 from gioconda.rendering import FlowRenderer, composite
 from gioconda.retarget import Gains, Sitter, retarget
@@ -176,13 +177,26 @@ def test_mirrored_faces_keep_the_picture_left_eye_left(pool):
 
 def test_batches_are_pairs_and_strangers(pool):
     batch = pool.batch(9, stepped(0, 4, "cpu"))
-    assert batch.crops.shape == (9 * 2 + 2, 3, CROP, CROP)
+    assert batch.crops.shape == (9 * 2 + 3, 3, CROP, CROP)
     assert batch.crops.min() >= 0
     assert batch.crops.max() <= 1
     assert batch.points.shape == (18, LANDMARKS, 3)
     again = pool.batch(9, stepped(0, 4, "cpu"))
     assert (batch.crops == again.crops).all()
     assert not (batch.crops == pool.batch(9, stepped(0, 5, "cpu")).crops).all()
+
+
+def test_textures_are_made_of_the_frames_corners_and_pieces():
+    frames = torch.zeros(64, 3, 96, 96)
+    frames[:, 1] = 0.5
+    frames[:, 0, 40:56, 40:56] = 1  # what a face's middle would be
+    made = faceless(frames, 48, torch.Generator().manual_seed(1))
+    assert made.shape == (64, 3, 48, 48)
+    assert made.min() >= 0
+    assert made.max() <= 1
+    # Corners hold nothing of the middle, pieces all of it, somewhere.
+    red = (made[:, 0] > 0.6).float().mean(dim=(1, 2))
+    assert 0.2 < (red > 0.015).float().mean() < 0.7
 
 
 def test_scattered_pieces_are_all_there():

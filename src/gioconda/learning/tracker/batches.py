@@ -11,11 +11,12 @@ from torch import Generator, Tensor
 from gioconda.face import face_model
 from gioconda.learning.tracker.faces import Faces
 from gioconda.learning.tracker.placement import Placement, turned
+from gioconda.learning.tracker.textures import faceless, scattered
 from gioconda.learning.tracker.treatments import heavily, lightly, uniform
 from gioconda.tracking.crops import CROP, squares
 from gioconda.tracking.landmarker import EXPRESSIONS
 
-STRANGERS = 8
+STRANGERS = 4
 """One crop without a face comes with so many pairs of faces."""
 
 
@@ -106,24 +107,16 @@ def placed(squared: Tensor, flip: Tensor, random: Generator) -> Placement:
 
 
 def _strange(frames: Tensor, squared: Tensor, random: Generator) -> Tensor:
-    """Crops without a face: beside it, or of its scattered pieces."""
+    """Crops without a face: beside it, of its scattered pieces, or textures that a detector may mistake for one."""
     n = len(frames)
     angle, away = uniform(n, 0, 2 * torch.pi, random)[:, 0, 0, 0], uniform(n, 0.65, 1.0, random)[:, 0, 0, 0]
     side = squared[:, 2] * uniform(n, 0.3, 0.9, random)[:, 0, 0, 0]
     middle = squared[:, :2] + (away * squared[:, 2])[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
     beside = Placement(torch.eye(2, device=frames.device) * side[:, None, None], middle).cut(frames, CROP)
     whole = Placement(torch.eye(2, device=frames.device) * squared[:, 2, None, None], squared[:, :2]).cut(frames, CROP)
-    return torch.where(uniform(n, 0, 1, random) < 0.7, beside, scattered(whole, 4, random))
-
-
-def scattered(pictures: Tensor, pieces: int, random: Generator) -> Tensor:
-    """Square pictures, each cut into so many pieces a side, laid out again in random order."""
-    size = pictures.shape[3] // pieces
-    n, colours = pictures.shape[:2]
-    blocks = pictures.reshape(n, colours, pieces, size, pieces, size).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
-    order = torch.rand(len(blocks), pieces * pieces, generator=random, device=random.device).argsort(dim=1)
-    blocks = blocks.gather(1, order[:, :, None, None, None].expand_as(blocks))
-    return blocks.reshape(n, pieces, pieces, colours, size, size).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    kind = uniform(n, 0, 1, random)
+    strange = torch.where(kind < 0.3, beside, scattered(whole, 4, random))
+    return torch.where(kind > 0.55, faceless(frames, CROP, random), strange)
 
 
 def _other_side(name: str) -> str:

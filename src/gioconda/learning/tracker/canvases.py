@@ -8,9 +8,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from gioconda.learning.tracker.batches import FaceBatches, scattered
+from gioconda.learning.tracker.batches import FaceBatches
 from gioconda.learning.tracker.placement import Placement, grid, in_sides, sampled, turned
-from gioconda.learning.tracker.treatments import cloud, covered, heavily, lightly, some, uniform
+from gioconda.learning.tracker.textures import faceless
+from gioconda.learning.tracker.treatments import covered, heavily, lightly, some, uniform
 from gioconda.tracking.crops import five_points
 from gioconda.tracking.detector import STRIDE
 
@@ -55,7 +56,8 @@ class CanvasBatches:
     def batch(self, count: int, random: Generator) -> Canvases:
         """So many canvases."""
         device, pool = self.device, self.pool
-        pictures = self._textures(count, random)
+        picked = torch.randint(len(pool), (count,), generator=random, device=device)
+        pictures = faceless(pool.frames[picked].permute(0, 3, 1, 2).float() / 255, CANVAS, random)
         layout = torch.tensor(LAYOUTS, device=device)[
             torch.randint(len(LAYOUTS), (count,), generator=random, device=device)
         ]
@@ -84,22 +86,6 @@ class CanvasBatches:
         pictures = some(pictures, 0.15, covered, random)
         middle, side, five = (torch.stack(parts, dim=1) for parts in zip(*targets, strict=True))
         return Canvases(pictures, *target_maps(middle, side, five, CANVAS // STRIDE), five)
-
-    def _textures(self, count: int, random: Generator) -> Tensor:
-        """Corners of frames, where no face is, folded over and over; and clouds of colour."""
-        pool, device = self.pool, self.device
-        picked = torch.randint(len(pool), (count,), generator=random, device=device)
-        frames = pool.frames[picked].permute(0, 3, 1, 2).float() / 255
-        folds = uniform(count, 0.5, 6, random)[..., 0]
-        shift = uniform(count, 0, 2, random, 2)[:, None, :, 0, 0]
-        folded = ((grid(CANVAS, device) * folds + shift) % 2 - 1).abs()
-        reach = uniform(count, 0.15, 0.4, random)[..., 0]
-        signs = torch.where(uniform(count, 0, 1, random, 2)[:, None, :, 0, 0] < 0.5, -0.5, 0.5)
-        corners = sampled(frames, signs * (1 - reach * folded), CANVAS)
-        clouds = uniform(count, 0, 1, random, 3) + 0.15 * cloud(count, 3, (CANVAS, CANVAS), 8, random)
-        kind = uniform(count, 0, 1, random)
-        made = torch.where(kind < 0.1, clouds.clamp(0, 1), corners)
-        return torch.where(kind > 0.6, scattered(frames, 4, random), made)
 
     def _pasted(self, pictures: Tensor, picked: Tensor, placed: Placement, whole: Tensor, random: Generator) -> Tensor:
         """The pictures with a turned face, or its pieces, at a place: with its own background, or cut out softly."""
