@@ -68,7 +68,7 @@ SEAM = 0.3
 """Width of the line between two teeth."""
 DEPTH = 28.0
 """Distance into the mouth over which light falls to a third."""
-TONGUE_DEPTH = 20.0
+TONGUE_DEPTH = 28.0
 """The same over the tongue, which teeth and lips shade."""
 TONGUE = (20.0, 26.0)
 """Half axes of the tongue, across and deep."""

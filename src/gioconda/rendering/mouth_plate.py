@@ -22,11 +22,11 @@ Array = NDArray[Any]
 
 EDGE = 3.5
 """Where the upper teeth end below the line of closed lips, in millimetres."""
-LEAST_TEETH = 4.0
+LEAST_TEETH = 3.5
 """How much of the upper teeth an open mouth shows at least."""
 OVERBITE = 1.5
 """How far the upper teeth cover the lower ones while the jaw is shut."""
-MOST_LOWER, LEAST_LOWER = 2.0, -1.0
+MOST_LOWER, LEAST_LOWER = 2.5, -1.0
 """Bounds of what shows of the lower teeth above the lower lip."""
 LIP = 3.0
 """How far behind the line between the lips the upper teeth stand."""
@@ -263,7 +263,7 @@ def _palette(rgb: Rgb, source: Points, seen: Array) -> Palette:
         teeth=teeth,
         gums=0.55 * flesh + 0.25 * skin,
         tongue=flesh + 0.15 * skin,
-        dark=0.2 * flesh + 0.01 * skin,
+        dark=0.28 * flesh + 0.01 * skin,
         side=float(np.clip((sides[1] - sides[0]) / max(sides[0] + sides[1], 1.0), -0.6, 0.6)),
     )
 
