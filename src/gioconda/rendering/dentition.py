@@ -68,6 +68,8 @@ SEAM = 0.3
 """Width of the line between two teeth."""
 DEPTH = 28.0
 """Distance into the mouth over which light falls to a third."""
+MOST_PIXELS = 12.0
+"""Most pixels to a millimetre that rows are prepared for: beyond, their edges are soft."""
 TONGUE_DEPTH = 28.0
 """The same over the tongue, which teeth and lips shade."""
 TONGUE = (20.0, 26.0)
@@ -117,6 +119,7 @@ class Dentition:
 
     def __init__(self, palette: Palette, pixels: float) -> None:
         """`pixels` to a millimetre is the resolution the rows are prepared for."""
+        pixels = min(pixels, MOST_PIXELS)
         self._palette = palette
         self._upper = _Row(UPPER, palette, pixels, upwards=True)
         self._lower = _Row(LOWER, palette, pixels, upwards=False)
@@ -222,6 +225,4 @@ def _rolled_out(arch: Arch, palette: Palette, along: Array, height: Array, angle
     light = (0.35 + 0.65 * facing + 0.45 * palette.side * np.sin(angle)) * np.exp(-back / DEPTH)
     colours = colours * np.clip(light, 0.05, 1.15)[..., None]
     covered = smoothstep((height - edge) / max(0.8, 2 * soft) + 0.5)[..., None]
-    return np.concatenate([colours * covered, np.broadcast_to(covered * 255, (*colours.shape[:2], 1))], axis=2).astype(
-        np.float32
-    )
+    return np.dstack([colours * covered, 255 * covered]).astype(np.float32)

@@ -46,9 +46,11 @@ class MouthPlate:
         self._width = float(np.linalg.norm(outline[10] - outline[0]))
         self._gap = _opening(source) / self._width
         self._mouth = _Mouth.of(source)
-        left, top, right, bottom = bounding(outline, np.array([0.2, 0.9]) * self._width, *rgb.shape[1::-1])
+        self._chin = self._mouth.inside(source[_JAW]).mean(axis=0)
+        box = bounding(outline, np.array([0.2, 0.9]) * self._width, *rgb.shape[1::-1])
+        left, top, right, bottom = box
         self._exact = Sheet(rgb[top:bottom, left:right], left, top)
-        seen = _seen_teeth(rgb, source, others)[top:bottom, left:right]
+        seen = _seen_teeth(rgb, source, others, box)
         self._seen = Sheet(seen, left, top)
         y, x = np.nonzero(seen[..., 3] > 127)
         self._dentition = Dentition(_palette(rgb, source, seen[y, x, :3]), self._mouth.pixels)
@@ -78,10 +80,7 @@ class MouthPlate:
 
     def _jaws(self, moved: Similarity, target: Points) -> Jaws:
         """Where the teeth are, for landmarks, (478, 3), and the head's movement to them."""
-        now = moved.undo(target[_JAW]).mean(axis=0)
-        right, opened, _ = (self._mouth.inside(now[None]) - self._mouth.inside(self._mouth.source[_JAW]).mean(axis=0))[
-            0
-        ]
+        right, opened, _ = self._mouth.inside(moved.undo(target[_JAW])).mean(axis=0) - self._chin
         upper_lip, lower_lip = self._mouth.lips(moved, target)
         # Teeth do not follow a lip, but a mouth that shows none while it speaks looks empty.
         upper = max(self._edge, upper_lip + LEAST_TEETH)
@@ -187,37 +186,38 @@ def _teeth(rgb: Rgb, points: Points) -> tuple[Array, int, int]:
     return inside * bright, left, top
 
 
-def _seen_teeth(rgb: Rgb, source: Points, others: Sequence[View]) -> Rgb:
+def _seen_teeth(rgb: Rgb, source: Points, others: Sequence[View], box: tuple[int, int, int, int]) -> Rgb:
     """The teeth that the picture shows, or another view shows better, laid where they are in the portrait's skull.
 
-    Colours and coverage, uint8 (height, width, 4), in the portrait's pixels and its light.
+    Colours and coverage, uint8 (height, width, 4), of a box (left, top, right, bottom) of the portrait, in its light.
     """
-    own = teeth_shown(rgb, source)
+    left, top, right, bottom = box
+    size, own = (right - left, bottom - top), teeth_shown(rgb, source)
     shows = [teeth_shown(view.rgb, view.points) for view in others]
     if shows and max(shows) > own + LEAST_LOAN:
         view = others[int(np.argmax(shows))]
-        teeth = _cut_out(view.rgb, view.points, _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0))
-        matrix = Head(view.points).affine(source, float(view.points[_OUTLINE, 2].mean()))
-        laid: Rgb = np.asarray(cv2.warpAffine(teeth, matrix, rgb.shape[1::-1], flags=cv2.INTER_LINEAR), np.uint8)
-        return laid
-    if own > LEAST_LOAN:
-        return _cut_out(rgb, source, np.ones(3))
-    return np.zeros((*rgb.shape[:2], 4), np.uint8)
+        gain = _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0)
+        onto = Head(view.points).affine(source, float(view.points[_OUTLINE, 2].mean()))
+    elif own > LEAST_LOAN:
+        view, gain, onto = View(rgb, source), np.ones(3), np.eye(2, 3)
+    else:
+        return np.zeros((*size[::-1], 4), np.uint8)
+    cut = _cut_out(view.rgb, view.points, gain)
+    onto[:, 2] += onto[:, :2] @ (cut.left, cut.top) - (left, top)
+    return np.asarray(cv2.warpAffine(cut.rgb, onto, size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _cut_out(rgb: Rgb, points: Points, gain: Array) -> Rgb:
-    """A picture's teeth with their coverage, uint8 (height, width, 4), brightness times a gain, (3,)."""
+def _cut_out(rgb: Rgb, points: Points, gain: Array) -> Sheet:
+    """A picture's teeth with their coverage, uint8 (h, w, 4), brightness times a gain, (3,)."""
     teeth, left, top = _teeth(rgb, points)
     rim = 2 * max(1, round(0.015 * _mouth_width(points))) + 1
     # No line of a lip and no single speck, but the seams between teeth.
     core = cv2.morphologyEx(teeth, cv2.MORPH_CLOSE, np.ones((rim, rim)))
     core = cv2.erode(core, np.ones((rim, rim), np.uint8), borderValue=(0.0,))
-    cut = np.zeros((*rgb.shape[:2], 4), np.uint8)
     height, width = core.shape
-    part = cut[top : top + height, left : left + width]
-    part[..., :3] = np.clip(np.rint(rgb[top : top + height, left : left + width] * gain), 0, 255)
-    part[..., 3] = np.rint(255 * cv2.blur(core, (rim, rim)))
-    return cut
+    colours = rgb[top : top + height, left : left + width] * gain
+    cut = np.dstack([np.clip(colours, 0, 255), 255 * cv2.blur(core, (rim, rim))])
+    return Sheet(np.rint(cut).astype(np.uint8), left, top)
 
 
 def _colours(rgb: Rgb, points: Points, landmarks: tuple[int, ...]) -> Array:
@@ -254,8 +254,7 @@ def _palette(rgb: Rgb, source: Points, seen: Array) -> Palette:
     # Bright, and of a hue between ivory and that of the skin.
     teeth = 1.1 * (0.55 * float(around @ LUMA) * np.array([1.04, 1.0, 0.9]) + 0.45 * around)
     if len(seen) >= 12:
-        bright = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 60)].mean(axis=0)
-        teeth = bright
+        teeth = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 60)].mean(axis=0)
     # Redder than the lips, as far as the picture knows red at all.
     flesh = lips * (1 + float(_redness(skin)) * np.array([0.4, -0.4, -0.35]))
     sides = [np.median(_colours(rgb, source, side) @ LUMA) for side in (_CHEEKS[:5], _CHEEKS[5:12])]
