@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points, face_model
-from gioconda.geometry import Similarity
+from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import head_pose
 from gioconda.portrait import View
 from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight
@@ -72,8 +72,9 @@ class MouthPlate:
         if more > 0:
             moved = self._head.pose(target)
             jaws = self._jaws(moved, target.astype(np.float64))
-            made = self._dentition.draw(self._mouth.sight(moved, x, y), jaws)
-            own = self._seen.sample(in_x, in_y - (jaws.upper - self._edge) * self._mouth.pixels)
+            sight = self._mouth.sight(moved, x, y)
+            made = self._dentition.draw(sight, jaws)
+            own = self._seen.sample(*mapped(self._mouth.onto(STILL), sight.x, sight.y - (jaws.upper - self._edge)))
             made += np.clip(own[..., 3:] / 255, 0, 1) * (own[..., :3] - made)
             colours += more * (self._shaded(made, x, y, target) - colours)
         blend(rgb[top:bottom, left:right], colours, mask)
@@ -97,6 +98,8 @@ class MouthPlate:
         return shaded
 
 
+STILL = Similarity(np.array(1.0), np.eye(3), np.zeros(3))
+"""No movement."""
 _OUTLINE = list(MOUTH_OUTLINE)
 _JAW = [152, 148, 377, 176, 400, 175, 199]
 
@@ -132,12 +135,17 @@ class _Mouth:
         """Places in a mouth, (n, 3), of points of the picture."""
         return self.pose.undo(points)
 
-    def sight(self, moved: Similarity, x: Array, y: Array) -> Sight:
-        """Lines of sight of pixels when the head has moved."""
+    def onto(self, moved: Similarity) -> Array:
+        """(2, 3) map of places before the front teeth to pixels, when the head has moved."""
         turn = moved.rotation @ self.pose.rotation
         middle = moved.apply(self.pose.translation[None])[0]
         onto = np.column_stack([moved.scale * self.pose.scale * turn[:2, :2], middle[:2]])
-        return Sight(*mapped(cv2.invertAffineTransform(onto).astype(np.float32), x, y), turn[2].astype(np.float32))
+        return onto.astype(np.float32)
+
+    def sight(self, moved: Similarity, x: Array, y: Array) -> Sight:
+        """Lines of sight of pixels when the head has moved."""
+        ray = (moved.rotation @ self.pose.rotation)[2]
+        return Sight(*mapped(cv2.invertAffineTransform(self.onto(moved)), x, y), ray.astype(np.float32))
 
     def lips(self, moved: Similarity, target: Points) -> tuple[float, float]:
         """Heights, before the front teeth, of the upper and the lower lip's edge in their middle, as they are seen."""
@@ -147,12 +155,11 @@ class _Mouth:
 
     def edge_of(self, seen: Array) -> float:
         """Where the upper teeth end, by the pixels, (2, n), that show teeth, or as lips hide them."""
-        still = Similarity(np.array(1.0), np.eye(3), np.zeros(3))
-        at = self.sight(still, *seen)
+        at = self.sight(STILL, *seen)
         middle = at.y[np.abs(at.x) < 8]
         if len(middle) >= 12:
             return float(np.percentile(middle, 90))
-        upper, lower = self.lips(still, self.source)
+        upper, lower = self.lips(STILL, self.source)
         # Lips that are apart and show no teeth hide them.
         return upper + max(EDGE - (lower - upper), 0.0)
 
@@ -211,12 +218,13 @@ def _cut_out(rgb: Rgb, points: Points, gain: Array) -> Sheet:
     """A picture's teeth with their coverage, uint8 (h, w, 4), brightness times a gain, (3,)."""
     teeth, left, top = _teeth(rgb, points)
     rim = 2 * max(1, round(0.015 * _mouth_width(points))) + 1
-    # No line of a lip and no single speck, but the seams between teeth.
-    core = cv2.morphologyEx(teeth, cv2.MORPH_CLOSE, np.ones((rim, rim)))
-    core = cv2.erode(core, np.ones((rim, rim), np.uint8), borderValue=(0.0,))
+    # From the uppermost tooth of a column to its lowest: the shadows between belong to them.
+    bright = teeth > 0.5
+    row = np.maximum.accumulate(bright, axis=0) & np.maximum.accumulate(bright[::-1], axis=0)[::-1]
+    core = np.asarray(cv2.blur(row.astype(np.float32), (rim, rim)))
     height, width = core.shape
     colours = rgb[top : top + height, left : left + width] * gain
-    cut = np.dstack([np.clip(colours, 0, 255), 255 * cv2.blur(core, (rim, rim))])
+    cut = np.dstack([np.clip(colours, 0, 255), 255 * smoothstep((core - 0.3) / 0.5)])
     return Sheet(np.rint(cut).astype(np.uint8), left, top)
 
 
