@@ -217,7 +217,7 @@ def _rolled_out(arch: Arch, palette: Palette, along: Array, height: Array, angle
     seam *= min(1.0, SEAM / max(SEAM, soft) * 1.2)
     into = np.clip((height - edge) / high, 0, 1)
     crown = palette.teeth * (1.0 - 0.10 * into - 0.06 * np.exp(-((into / 0.12) ** 2)))[..., None]
-    crown = crown * (1 - 0.12 * square**2 - 0.15 * seam * (1 - 0.3 * into))[..., None]
+    crown = crown * (1 - 0.08 * square**2 - 0.10 * seam * (1 - 0.3 * into))[..., None]
     in_gum = smoothstep((height - gum) / max(0.8, 2 * soft) + 0.5)[..., None]
     colours = crown + in_gum * (palette.gums - crown)
     facing = np.clip(np.cos(angle), 0, 1)
