@@ -4,11 +4,13 @@
     python benchmarks/mark.py frames --videos clips/*.mp4 --out frames.json
     python benchmarks/mark.py clips --videos clips/*.mp4 --out clips.json
     python benchmarks/mark.py table marked.json frames.json clips.json
+    python benchmarks/mark.py mirror --pictures portraits/* --out mirror.json
 
 `marked`: every picture is animated by a built-in performance and written as the command writes it; that file is
 attacked. `frames`: frames of videos that this program did not make, each by itself. `clips`: those of each video
 together; every video is also asked for marks of other names, which are as many independent trials, since the
-patterns are random. What is done is written after every clip.
+patterns are random. `mirror`: pictures as the page of `gioconda live` gets them, of several sizes. What is done is
+written after every clip.
 """
 
 from __future__ import annotations
@@ -29,8 +31,11 @@ from PIL import Image
 from gioconda import GiocondaError, Performance, Portrait, animate
 from gioconda.credentials import detection
 from gioconda.credentials.mark import NAME, Layer
-from gioconda.credentials.verification import verify
+from gioconda.credentials.verification import FRAMES, verify
 from gioconda.drivers import builtin, builtin_names
+from gioconda.live.drawing import Look, sketcher
+from gioconda.live.server import QUALITY
+from gioconda.media import pictures as media_pictures
 from gioconda.media.clip import ClipWriter
 from gioconda.media.video import VideoReader
 
@@ -161,6 +166,36 @@ def measure_clips(videos: Sequence[Path], each: int, out: Path) -> None:
         out.write_text(json.dumps(rows, indent=1))
 
 
+def measure_mirror(pictures: Sequence[Path], sizes: Sequence[int], out: Path) -> None:
+    """Scores of every picture in the mirror at every size, while the driver is a built-in performance."""
+    rows = []
+    performances = [builtin(name) for name in builtin_names()]
+    for number, path in enumerate(pictures):
+        try:
+            portrait = Portrait.from_pictures([path])
+        except GiocondaError as error:
+            print(f"{path.name}: left out: {error}")
+            continue
+        motions = list(performances[number % len(performances)].resampled(FPS))[:FRAMES]
+        for size in sizes:
+            draw = sketcher(portrait.framed(size=size), Look())
+            shown = [as_the_page_gets(draw(motion)) for motion in motions]
+            score = round(detection.detect(shown).score, 2)
+            rows.append({"picture": path.stem, "size": size, "score": score})
+            out.write_text(json.dumps(rows, indent=1))
+    print(f"{FRAMES} pictures each\n\n| longer side | found | lowest score | median score |\n|---|---|---|---|")
+    for size in sizes:
+        scores = [row["score"] for row in rows if row["size"] == size]
+        found = sum(score >= detection.THRESHOLD for score in scores)
+        print(f"| {size} | {found} of {len(scores)} | {min(scores):.1f} | {np.median(scores):.1f} |")
+
+
+def as_the_page_gets(rgb: np.ndarray) -> np.ndarray:
+    """A picture of the mirror after its way to the page."""
+    data = np.frombuffer(media_pictures.jpeg(rgb, QUALITY), np.uint8)
+    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
 def tail(scores: Sequence[float], threshold: float) -> float:
     """Chance of a score beyond a threshold, by a Gumbel distribution of the same mean and spread."""
     scale = float(np.std(scores)) * np.sqrt(6) / np.pi
@@ -195,12 +230,14 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tasks = parser.add_subparsers(required=True, dest="task")
-    for name, what in (("marked", "pictures"), ("frames", "videos"), ("clips", "videos")):
+    for name, what in (("marked", "pictures"), ("frames", "videos"), ("clips", "videos"), ("mirror", "pictures")):
         task = tasks.add_parser(name)
         task.add_argument(f"--{what}", type=Path, nargs="+", required=True, metavar="FILE")
         task.add_argument("--out", type=Path, required=True)
         if name == "marked":
             task.add_argument("--size", type=int, default=512, help="longer side of the clips")
+        elif name == "mirror":
+            task.add_argument("--sizes", type=int, nargs="+", default=[192, 256, 384, 512], help="longer sides")
         else:
             task.add_argument("--each", type=int, default=6, help="frames of a video")
     table = tasks.add_parser("table")
@@ -214,6 +251,8 @@ def main() -> None:
         measure_frames(options.videos, options.each, options.out)
     elif options.task == "clips":
         measure_clips(options.videos, options.each, options.out)
+    elif options.task == "mirror":
+        measure_mirror(options.pictures, options.sizes, options.out)
     else:
         tell(options.marked, options.frames, options.clips)
 

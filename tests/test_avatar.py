@@ -134,6 +134,15 @@ def test_headers_that_are_none(file, header):
         Avatar.load(file)
 
 
+@pytest.mark.parametrize("option", ["--face 0", "--box 1,2,30,40", "--landmarks points.json"])
+def test_an_avatar_knows_its_face(file, option, capfd):
+    arguments = ["animate", str(file), "--driver", "orator", "--out", str(file.with_name("clip.mp4"))]
+    assert main([*arguments, *option.split()]) == 2
+    said = capfd.readouterr().err
+    assert said == "gioconda: error [usage]: an avatar knows its face: leave out --face, --box and --landmarks\n"
+    assert list(file.parent.iterdir()) == [file]
+
+
 def test_a_newer_version(file):
     rewrite(file, version=2)
     with pytest.raises(AvatarError, match="version 2, this program reads up to 1; upgrade"):

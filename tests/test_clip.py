@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gioconda.errors import OutputError, VideoError
-from gioconda.media.clip import OUTPUT_SUFFIXES, ClipWriter, Sound, check_output
+from gioconda.media.clip import OUTPUT_SUFFIXES, ClipWriter, Sound, check_output, size_in_file
 from gioconda.media.pictures import read_picture
 from gioconda.media.video import VideoReader
 
@@ -79,6 +79,7 @@ def test_endings_in_capitals(tmp_path, suffix):
 def test_odd_sizes(tmp_path, suffix):
     path = write(tmp_path / f"clip{suffix}", scenes(4, 65, 97))
     height, width = (66, 98) if suffix in WITH_SOUND else (65, 97)
+    assert size_in_file(path, 97, 65) == (width, height)
     for frame, rgb in zip(VideoReader(path), scenes(4, 65, 97), strict=True):
         assert frame.rgb.shape == (height, width, 3)
         assert psnr(frame.rgb[:65, :97], rgb) > min(QUALITY[suffix], 30)
@@ -411,6 +412,23 @@ def test_nothing_is_left_of_a_clip_broken_off(tmp_path, name, error):
     assert names(tmp_path) == before
     if "." in name:
         assert (tmp_path / name).read_bytes() == b"the clip of before"
+
+
+@pytest.mark.parametrize("before", [None, b"the sidecar of before"])
+def test_a_sidecar_comes_with_its_clip_or_not_at_all(tmp_path, before):
+    path, sidecar = tmp_path / "clip.webm", tmp_path / "clip.webm.c2pa"
+    if before:
+        sidecar.write_bytes(before)
+    with pytest.raises(OutputError), ClipWriter(path, 128, 96, 25, seal=lambda _: b"signed") as clip:  # noqa: PT012
+        for rgb in scenes(3):
+            clip.write(rgb)
+        path.mkdir()  # where the clip cannot go
+    assert names(tmp_path) == (["clip.webm", "clip.webm.c2pa"] if before else ["clip.webm"])
+    assert before is None or sidecar.read_bytes() == before
+    path.rmdir()
+    with ClipWriter(path, 128, 96, 25, seal=lambda _: b"signed") as clip:
+        clip.write(scene())
+    assert sidecar.read_bytes() == b"signed"
 
 
 def test_a_clip_replaces_the_one_before(tmp_path):

@@ -153,9 +153,18 @@ def test_an_intact_clip(clip, capsys):
     assert main(["verify", str(clip)]) == 0
     told = capsys.readouterr().out
     assert told.startswith(f"{clip}: made with Gioconda, unchanged since it was signed\n")
-    assert "this machine's own certificate; nobody known here vouches for it" in told
+    assert "  signed by    this machine's own certificate, which nobody vouches for\n" in told
+    assert told.count("vouch") == 1
     code, found = answer(clip, capsys)
     assert (code, found["verdict"], found["credentials"]["intact"]) == (0, "intact", True)
+
+
+def test_a_clip_of_another_machine(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main(["verify", str(clip)]) == 0
+    told = capsys.readouterr().out
+    assert "  signed by    Gioconda, local certificate (nobody known here vouches for it)\n" in told
+    assert told.count("vouch") == 1
 
 
 def test_a_byte_changed(clip, capsys):
@@ -205,6 +214,34 @@ def test_a_sidecar_of_another_clip(clips, tmp_path, capsys):
     path = remuxed(clips[".webm"], tmp_path / "other.webm")
     shutil.copy(f"{clips['.webm']}.c2pa", tmp_path / "other.c2pa")
     assert answer(path, capsys)[0] == 3
+
+
+KILLED_IN_BETWEEN = """
+import os, sys
+from gioconda.cli import main
+
+placed = []
+
+def watch(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith(("/clip.webm", "/clip.webm.c2pa")):
+        if placed:
+            os._exit(9)
+        placed.append(arguments[1])
+
+sys.addaudithook(watch)
+main(sys.argv[1:])
+"""
+"""The command, killed when of a clip and its sidecar one is in its place."""
+
+
+def test_a_clip_is_never_there_without_its_sidecar(picture, motion_file, tmp_path):
+    clip = tmp_path / "clip.webm"
+    command = ["animate", picture, "--driver", motion_file, "--end", "0.2", "--size", "64", "--out", clip]
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_BETWEEN, *map(str, command)], capture_output=True)
+    assert done.returncode == 9
+    assert not clip.exists()
+    assert main([str(argument) for argument in command]) == 0
+    assert verify(clip).verdict is Verdict.INTACT
 
 
 def test_another_tools_manifest(tmp_path, capsys):

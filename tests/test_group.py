@@ -195,6 +195,7 @@ WRONG = {
     "--face 1": "--face N=DRIVER for everybody",
     "": "--driver is missing",
     "--face 0=orator --box 1,2,30,40": "--box",
+    "--face 0=orator --landmarks points.json": "--landmarks",
     "--face 0=orator --voice 1": "--voice 1",
     "--driver orator --voice 0": "--voice",
     "--face 0=orator --crop": "--crop",

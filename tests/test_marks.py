@@ -1,6 +1,8 @@
 """Marks: a few points that a person shows become a whole face, and a drawing that no tracker understands moves."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -309,3 +311,31 @@ def test_a_complaint_about_marks_is_one_line(picture, motion_file, tmp_path, cap
     assert str(picture) in said
     assert main([*arguments, "--landmarks", f"{tmp_path}/points.json", "--box", "60,40,90,110"]) == 2
     assert "leave out the box" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("verb", "number"), [("animate", 0), ("animate", 1), ("reel", 0), ("live", 1)])
+def test_a_face_is_shown_or_numbered_not_both(picture, motion_file, tmp_path, verb, number):
+    marks, clip = tmp_path / "points.json", tmp_path / "clip.mp4"
+    write_marks(marks, MarkedFace(GOOD, picture=picture.name))
+    rest = {
+        "animate": ["--driver", motion_file, "--out", clip],
+        "reel": ["--drivers", motion_file, "--out", clip],
+        "live": ["--source", motion_file],
+    }
+    arguments = [verb, picture, "--landmarks", marks, "--face", number, *rest[verb]]
+    command = [sys.executable, "-m", "gioconda.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gioconda: error [usage]: ")
+    assert done.stderr.count("\n") == 1
+    assert f"--face {number} names one by number; leave out --face" in done.stderr
+    assert list(tmp_path.iterdir()) == [marks]
+
+
+def test_a_number_for_the_first_picture_and_marks_for_the_second(picture, portrait, tmp_path):
+    marks, second = tmp_path / "points.json", tmp_path / "second.png"
+    write_png(second, portrait.views[0].rgb)
+    write_marks(marks, MarkedFace(GOOD, picture=second.name))
+    views = Portrait.from_pictures([picture, second], face=0, landmarks=[marks]).views
+    assert error(views[0].points, portrait.views[0].points) < 0.05
+    assert np.allclose(marks_of(views[1].points)["chin"], GOOD["chin"], atol=0.5)

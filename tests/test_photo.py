@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +17,8 @@ from gioconda.photo import REST, capture_photo, motion_of_one
 from gioconda.retarget import Gains, retarget
 from gioconda.tracking import Box, Face, Search
 from makers import acting, jaw, movement, posed, stretched
+
+ROOT = Path(__file__).parents[1]
 
 
 def seen_in_one(shape, size=60.0, angles=tuple(REST), **parts):
@@ -185,6 +191,23 @@ def test_a_photo_can_be_recorded(face, tmp_path):
     kept, direct = Performance.load(out), Performance.from_picture(face)
     assert len(kept) == 1
     assert kept.at(0).offsets == pytest.approx(direct.at(0).offsets, abs=1e-3)
+
+
+def test_what_a_photo_tells_can_be_measured(driver, faceless_video, tmp_path):
+    for video in (driver, faceless_video):
+        (tmp_path / video.name).symlink_to(video)
+    command = [sys.executable, "benchmarks/photo_drivers.py", str(tmp_path), "--each", "8"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[0].startswith("left out: ")
+    assert said[1].startswith("8 frames of 1 videos, ")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said[5:]]
+    rows = {name: list(map(float, figures)) for name, *figures in cells}
+    assert min(rows["lips"] + rows["brows"]) > 0
+    still, everything, believed = rows["strength: lips"]
+    assert still == 0
+    assert everything > believed > 0.2
 
 
 def test_a_still_that_cannot_be_written(picture, motion_file, tmp_path, capsys):

@@ -62,6 +62,11 @@ def motion_of_one(points: Points) -> Motion:
     The head counts against a head before a camera (`angles` from `REST`); where it is in the picture
     says nothing, so there is no shift.
     """
+    return believed(difference_from_mean(points))
+
+
+def difference_from_mean(points: Points) -> Motion:
+    """All that sets one face, (478, 3) in pixels, apart from the mean face at rest: its expression and its shape."""
     mean = face_model().shape
     pose = head_pose(mean, points)
     neutral = Neutral(
@@ -73,12 +78,16 @@ def motion_of_one(points: Points) -> Motion:
         lids_closed=np.full(2, UNSEEN_CLOSED * RELAXED_LIDS),
         gaze=RESTING_IRISES,
     )
-    whole = take_out_shape(points[None], neutral).map(lambda part: part[0])
+    return take_out_shape(points[None], neutral).map(lambda part: part[0])
+
+
+def believed(difference: Motion) -> Motion:
+    """What of a `difference_from_mean` is taken for expression."""
     share = BROW_SHARE + (MOUTH_SHARE - BROW_SHARE) * lower_face()[list(controls())][:, None]
     low, high = SHAPE_OF_LIDS
     return replace(
-        whole,
-        lids=np.interp(whole.lids, (0, low, high, WIDEST), (0, 1, 1, WIDEST)).astype(np.float32),
-        gaze=(whole.gaze * GAZE_SHARE).astype(np.float32),
-        offsets=(whole.offsets * share).astype(np.float32),
+        difference,
+        lids=np.interp(difference.lids, (0, low, high, WIDEST), (0, 1, 1, WIDEST)).astype(np.float32),
+        gaze=(difference.gaze * GAZE_SHARE).astype(np.float32),
+        offsets=(difference.offsets * share).astype(np.float32),
     )

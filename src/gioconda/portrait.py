@@ -99,7 +99,7 @@ class Portrait:
     def from_pictures(
         paths: Sequence[str | Path],
         *,
-        face: int = 0,
+        face: int | None = None,
         box: Box | None = None,
         landmarks: Sequence[str | Path] = (),
         max_pixels: int = MAX_PIXELS,
@@ -109,7 +109,7 @@ class Portrait:
 
         Args:
             paths: 1 to 32 pictures of one person; the first is the one that will move.
-            face: which face of the first picture, 0 being the largest.
+            face: which face of the first picture, 0 being the largest; None for the largest.
             box: where the face of the first picture is, when it is not found by itself.
             landmarks: files of marks (`gioconda.marks`), in place of what would be found in their pictures.
             max_pixels: larger pictures are refused.
@@ -119,7 +119,8 @@ class Portrait:
             PictureError: a picture cannot be read.
             LandmarksError: a file of marks is no use.
             NoFaceError: no face in a picture, or no face of that number.
-            UsageError: no or too many pictures, or a box outside the picture.
+            UsageError: no or too many pictures, a box outside the picture, or a number or box of a face that landmarks
+                show.
         """
         if isinstance(paths, str | Path):
             paths = [paths]
@@ -128,6 +129,11 @@ class Portrait:
         marked = marks_of_pictures(landmarks, [Path(path) for path in paths])
         if box is not None and 0 in marked:
             raise UsageError("landmarks say where the face of the first picture is; leave out the box")
+        if face is not None and 0 in marked:
+            raise UsageError(
+                f"landmarks show the face of the first picture that is to move, and --face {face} names one by number; "
+                "leave out --face, or the landmarks of that picture"
+            )
         tracker = tracker or default_tracker()
         views = []
         for index, path in enumerate(map(Path, paths)):
@@ -136,7 +142,7 @@ class Portrait:
                 points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
                 view = View(picture.rgb, points, picture.alpha, sha256=sha256_of(path))
             elif index == 0:
-                (view,) = _views(picture, path, tracker, [face], box)
+                (view,) = _views(picture, path, tracker, [face or 0], box)
             else:
                 view = View(
                     picture.rgb, find_face(picture, path, tracker).points, picture.alpha, sha256=sha256_of(path)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gioconda.batch.contact_sheet import CELL, fitted
 from gioconda.batch.plan import Work
+from gioconda.media.clip import size_in_file
 from gioconda.media.pictures import write_png
 from gioconda.performance import Performance
 from gioconda.pipeline import animate
@@ -70,7 +71,7 @@ def make_clip(work: Work) -> Outcome:
     moment = round((telling(performance) - performance.times[0]) * animation.fps)
     frame = next(animation.frames(min(moment, len(animation) - 1)))
     write_png(work.thumbnail, fitted(frame.rgb, CELL))
-    width, height = animation.size
+    width, height = size_in_file(work.out, *animation.size)
     return Outcome(
         work.out.name,
         str(work.picture),

@@ -73,7 +73,7 @@ def add(verbs: Verbs) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.group import Group
-    from gioconda.media.clip import check_output, is_still_output
+    from gioconda.media.clip import check_output, is_still_output, size_in_file
     from gioconda.media.files import is_file
     from gioconda.pipeline import animate, save_scene, sound_of
     from gioconda.portrait import Portrait
@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace) -> None:
         voice = None if options.voice is None else list(people).index(options.voice)
         sound = scene.sound(options.sound or not options.mute, voice)
     else:
-        subject = read_portrait(options, *people)
+        subject = read_portrait(options, options.face[0][0] if options.face else None)
         performances = _performances(options, people.values())
         performance = performances[options.driver]
         scene = animate(portrait_of(subject), performance, size=options.size, **drawing(options, subject))
@@ -105,7 +105,7 @@ def _run(options: argparse.Namespace) -> None:
         _resume(options.out, scene, sound, told)
     else:
         save_scene(options.out, scene, sound, told, bar, resume=False)
-    width, height = scene.size
+    width, height = size_in_file(options.out, *scene.size)
     if is_still_output(options.out):
         print(f"{options.out}: {width} x {height}")
     else:
@@ -144,8 +144,10 @@ def _people(options: argparse.Namespace) -> dict[int, str]:
     elif not bare and options.driver is not None:
         raise UsageError("--driver and --face N=DRIVER both say who drives; leave one of them out")
     if options.driver is None:
-        if len(options.pictures) > 1 or options.box:
-            raise UsageError("--face N=DRIVER takes one picture, and no --box: its faces are found by number")
+        if len(options.pictures) > 1 or options.box or options.landmarks:
+            raise UsageError(
+                "--face N=DRIVER takes one picture, and neither --box nor --landmarks: its faces are found by number"
+            )
         if options.voice is not None and options.voice not in faces:
             raise UsageError(f"--voice {options.voice}: that face has no driver")
     elif options.voice is not None:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
 
-from gioconda.commands.options import Verbs, add_look, add_pictures, look, portrait_of, read_portrait, verb
+from gioconda.commands.options import Verbs, add_face, add_look, add_pictures, look, portrait_of, read_portrait, verb
 
 if TYPE_CHECKING:
     from gioconda.live.mirror import Mirror
@@ -27,9 +27,7 @@ def add(verbs: Verbs) -> None:
     """Register the command."""
     added = verb(verbs, "live", _run, "a mirror: a camera drives the portrait at once, on a local page")
     add_pictures(added)
-    added.add_argument(
-        "--face", type=int, default=0, metavar="N", help="which face of the first picture; 0, the largest, by default"
-    )
+    add_face(added)
     source = added.add_mutually_exclusive_group()
     source.add_argument("--camera", default="0", metavar="N", help="which camera: its number, from 0, or its name")
     source.add_argument(

@@ -41,7 +41,7 @@ def verb(verbs: Verbs, name: str, command: Command, text: str) -> argparse.Argum
 
 
 def add_pictures(verb: argparse.ArgumentParser) -> None:
-    """The portrait: pictures. Which face of the first, `--face`, is each command's own."""
+    """The portrait: pictures. Which face of the first, `--face`, is added by itself: not every command asks for it."""
     verb.add_argument(
         "pictures",
         nargs="+",
@@ -54,11 +54,21 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
     add_max_pixels(verb)
 
 
-def read_portrait(options: argparse.Namespace, face: int) -> Portrait | Avatar:
-    """What `add_pictures` asked for."""
+def add_face(verb: argparse.ArgumentParser) -> None:
+    """Which face of the first picture, where one person moves."""
+    verb.add_argument(
+        "--face", type=int, metavar="N", help="which face of the first picture; 0, the largest, by default"
+    )
+
+
+def read_portrait(options: argparse.Namespace, face: int | None) -> Portrait | Avatar:
+    """What `add_pictures` asked for; `face` is the number that was given, if one was."""
+    from gioconda.errors import UsageError
     from gioconda.portrait import Portrait
 
     if avatar := _avatar(options):
+        if face is not None or options.box or options.landmarks:
+            raise UsageError("an avatar knows its face: leave out --face, --box and --landmarks")
         return avatar
     return Portrait.from_pictures(
         options.pictures,

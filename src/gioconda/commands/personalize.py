@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> None:
         from gioconda.learning.personalize import personalize
     except ImportError as error:
         raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    portrait = portrait_of(read_portrait(options, 0))
+    portrait = portrait_of(read_portrait(options, None))
     avatar = personalize(portrait, options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar)
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

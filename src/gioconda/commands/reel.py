@@ -7,6 +7,7 @@ import argparse
 from gioconda.commands.options import (
     Verbs,
     add_disclosure,
+    add_face,
     add_movement,
     add_pictures,
     disclosure,
@@ -23,9 +24,7 @@ def add(verbs: Verbs) -> None:
     """Register the command."""
     added = verb(verbs, "reel", _run, "the picture beside its living portraits, one per driver")
     add_pictures(added)
-    added.add_argument(
-        "--face", type=int, default=0, metavar="N", help="which face of the first picture; 0, the largest, by default"
-    )
+    add_face(added)
     added.add_argument(
         "--drivers", nargs="+", required=True, metavar="DRIVER", help="as --driver of animate, one or more"
     )

@@ -11,6 +11,7 @@ from gioconda.commands.options import Verbs, verb
 from gioconda.untrusted import printable
 
 if TYPE_CHECKING:
+    from gioconda.credentials.reading import Credentials
     from gioconda.credentials.verification import Finding
 
 SPOKEN = {
@@ -65,9 +66,7 @@ def lines_of(finding: Finding) -> list[tuple[str, str]]:
         lines.append(("made by", told.program + (f", renderer {told.renderer}" if told.renderer else "")))
         if told.source_type:
             lines.append(("kind", told.source_type))
-        known = "this machine's own certificate; " if told.this_machine else ""
-        vouched = "a known authority vouches for it" if told.trusted else "nobody known here vouches for it"
-        lines.append(("signed by", f"{told.signer} ({known}{vouched})"))
+        lines.append(("signed by", _signer(told)))
         if told.problems:
             lines.append(("not valid", ", ".join(told.problems)))
         if told.within:
@@ -86,3 +85,11 @@ def lines_of(finding: Finding) -> list[tuple[str, str]]:
     if finding.reason:
         lines.append(("pixels", finding.reason))
     return lines
+
+
+def _signer(told: Credentials) -> str:
+    """Whose certificate it is, and whether that says who they are."""
+    if told.this_machine:
+        return "this machine's own certificate, which nobody vouches for"
+    vouched = "a known authority vouches for it" if told.trusted else "nobody known here vouches for it"
+    return f"{told.signer} ({vouched})"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CERTIFICATE_VARIABLE, KEY_VARIABLE = "GIOCONDA_CERTIFICATE", "GIOCONDA_KEY"
 """Environment variables that name the files of the user's own certificate and key."""
 _YEARS = 10
-_ISSUER = "local certificate, vouched for by nobody"
+_ISSUER = "local certificate"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -36,7 +36,16 @@ from gioconda.media.files import partial_path, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
 from gioconda.media.video import open_media, read_packets, sound_origin
 
-__all__ = ["OUTPUT_SUFFIXES", "STILL_SUFFIXES", "ClipWriter", "Sound", "check_output", "is_folder", "is_still_output"]
+__all__ = [
+    "OUTPUT_SUFFIXES",
+    "STILL_SUFFIXES",
+    "ClipWriter",
+    "Sound",
+    "check_output",
+    "is_folder",
+    "is_still_output",
+    "size_in_file",
+]
 
 Bytes = NDArray[np.uint8]
 Samples = NDArray[np.float32]
@@ -102,8 +111,8 @@ class ClipWriter:
     Of a still picture (``STILL_SUFFIXES``) only the last frame is kept.
     MP4, MOV and WebM hold ``sound`` and no transparency; the others transparency and no sound. (The
     WebP encoder collects its compressed frames until the end.) MP4, MOV and WebM need even sides:
-    an odd one grows by a pixel that repeats the edge. GIF shows at most 50 frames per second;
-    surplus frames are left out.
+    an odd one grows by a pixel that repeats the edge (``size_in_file``). GIF shows at most 50 frames
+    per second; surplus frames are left out.
 
     ``width``, ``height``: pixels. ``fps``: frames per second. ``seal``: signs the finished file, or
     each picture of a folder; a sidecar has the clip's whole name and .c2pa after it.
@@ -203,13 +212,25 @@ class ClipWriter:
         if self.frame_count == 0:
             raise OutputError(f"{self.path} was not written: there are no frames; check the driver.")
         self._sink.finish()
-        if self._seal is not None:
-            for file in sorted(self._part.iterdir()) if self._part.is_dir() else (self._part,):
-                sidecar = self._seal(file)
-                if sidecar is not None:
-                    with whole_file(self.path.with_name(f"{self.path.name}.c2pa")) as beside:
-                        beside.write(sidecar)
-        self._part.replace(self.path)
+        sidecar = self._sealed()
+        if sidecar is None:
+            self._part.replace(self.path)
+            return
+        # Two files cannot appear at once. If the process is killed in between, a sidecar without its clip misleads
+        # nobody; a whole clip that does not say what it is would. Where there was a clip before, what then lies beside
+        # each other does not fit in either order.
+        with _taken_back(self.path.with_name(f"{self.path.name}.c2pa"), sidecar):
+            self._part.replace(self.path)
+
+    def _sealed(self) -> bytes | None:
+        """Sign what is written; gives back the sidecar of a file that cannot hold its signature itself."""
+        if self._seal is None:
+            return None
+        if self._part.is_dir():
+            for picture in sorted(self._part.iterdir()):
+                self._seal(picture)
+            return None
+        return self._seal(self._part)
 
     def _discard(self) -> None:
         """Let go of everything and remove what is left of the unfinished clip."""
@@ -228,6 +249,26 @@ class ClipWriter:
         return OutputError(f"cannot write {self.path}: {reason}")
 
 
+@contextmanager
+def _taken_back(path: Path, content: bytes) -> Iterator[None]:
+    """A file gets new contents; if the block fails it has those of before, or is gone. Raises OSError."""
+    before = path.read_bytes() if path.is_file() else None
+    _write_whole(path, content)
+    try:
+        yield
+    except BaseException:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            _write_whole(path, before)
+        raise
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
 def is_still_output(path: str | Path) -> bool:
     """Whether a clip written there would be a single picture."""
     return Path(path).suffix.lower() in STILL_SUFFIXES and not is_folder(path)
@@ -236,6 +277,13 @@ def is_still_output(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether a clip of this name would be a folder of numbered PNG pictures."""
     return str(path).endswith(("/", os.sep)) or Path(path).is_dir()
+
+
+def size_in_file(path: str | Path, width: int, height: int) -> tuple[int, int]:
+    """Width and height in pixels that a clip written there has, of frames of that size."""
+    if is_folder(path) or is_still_output(path) or not _recipe(Path(path)).is_video:
+        return width, height
+    return _even(width), _even(height)
 
 
 # Formats
@@ -295,8 +343,8 @@ Painter = Callable[[Bytes, Bytes | None], av.VideoFrame]
 class _Recipe:
     """How one kind of file is made.
 
-    ``vast_options``: the codec's for frames above ``_VAST`` pixels, besides the others. ``clock``: the encoder's ticks
-    per second, if not the frame rate.
+    ``vast_options``: the codec's for frames above ``_VAST`` pixels, besides the others. ``is_video``: what
+    ``_video_painter`` makes, with even sides. ``clock``: the encoder's ticks per second, if not the frame rate.
     """
 
     muxer: str
@@ -307,7 +355,7 @@ class _Recipe:
     muxer_options: dict[str, str] = field(default_factory=dict)
     sound_codec: Literal["aac", "libopus"] | None = None
     copied_codecs: tuple[str, ...] = ()
-    video_colours: bool = False
+    is_video: bool = False
     clock: int | None = None
     shortest_frame: int = 1
     longest_side: int = 16_383
@@ -404,7 +452,7 @@ class _Film:
         stream.codec_context.time_base = 1 / self._ticks
         vast = frame.width * frame.height > _VAST
         stream.codec_context.options = self._recipe.codec_options | (self._recipe.vast_options if vast else {})
-        if self._recipe.video_colours:
+        if self._recipe.is_video:
             stream.codec_context.colorspace = int(Colorspace.ITU709)
             stream.codec_context.color_range = int(ColorRange.MPEG)
             stream.codec_context.color_primaries = int(ColorPrimaries.BT709)
@@ -423,8 +471,9 @@ def _video_painter() -> Painter:
         if alpha is not None:
             rgb = on_paper(rgb, alpha)
         height, width = rgb.shape[:2]
-        if height % 2 or width % 2:
-            rgb = np.asarray(cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE), np.uint8)
+        below, beside = _even(height) - height, _even(width) - width
+        if below or beside:
+            rgb = np.asarray(cv2.copyMakeBorder(rgb, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
         return reformatter.reformat(
             av.VideoFrame.from_numpy_buffer(rgb, "rgb24"),
             format="yuv420p",
@@ -436,6 +485,10 @@ def _video_painter() -> Painter:
         )
 
     return paint
+
+
+def _even(side: int) -> int:
+    return side + side % 2
 
 
 def on_paper(rgb: Bytes, alpha: Bytes) -> Bytes:
@@ -738,7 +791,7 @@ _RECIPES = {
         {"movflags": "+faststart"},
         "aac",
         ("aac",),
-        video_colours=True,
+        is_video=True,
     ),
     ".mov": _Recipe(
         "mov",
@@ -749,11 +802,9 @@ _RECIPES = {
         {"movflags": "+faststart"},
         "aac",
         ("aac",),
-        video_colours=True,
+        is_video=True,
     ),
-    ".webm": _Recipe(
-        "webm", "libvpx-vp9", _video_painter, _VP9, {}, {}, "libopus", ("opus", "libopus"), video_colours=True
-    ),
+    ".webm": _Recipe("webm", "libvpx-vp9", _video_painter, _VP9, {}, {}, "libopus", ("opus", "libopus"), is_video=True),
     ".webp": _Recipe(
         "webp", "libwebp_anim", _bgra_painter, {"quality": "85", "compression_level": "1"}, {}, {"loop": "0"}
     ),

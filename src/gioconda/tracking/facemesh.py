@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -34,18 +35,30 @@ RETRY_AFTER = 5
 """Frames between two searches of the whole frame while the face is lost; a search costs as much as ten frames."""
 
 
+_STDERR = threading.Lock()
+"""Held while file descriptor 2, of which a process has one, leads nowhere."""
+
+
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Keep native log lines off the user's terminal: the library has no switch for them."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as sink:
-            os.dup2(sink.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    """Keep native log lines off the user's terminal: the library has no switch for them.
+
+    What other threads write to it meanwhile is lost. So this is for what does log, the start of a network and its
+    first face, not for all that it is used for; and not within itself.
+    """
+    if sys.stderr is None:  # closed from the beginning
+        yield
+        return
+    with _STDERR:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        try:
+            with open(os.devnull, "wb") as sink:
+                os.dup2(sink.fileno(), 2)
+                yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _mesh(**options: Any) -> Any:
@@ -135,13 +148,47 @@ class FaceMeshTracker:
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""
-        with _silenced():
-            return self._find(rgb)
+        tried = []
+        for threshold in (0.5, 0.25):
+            for model, name in ((0, "near"), (1, "far")):
+                detector = self._cached_detector(model, threshold)
+                for level in PYRAMID:
+                    sides = [n for n in level if n == 1 or min(rgb.shape[:2]) / n >= SMALLEST_TILE]
+                    if not sides:
+                        break
+                    parts = sum(n * n for n in sides)
+                    tried.append(f"{name} faces in {parts} part{'s' * (parts > 1)} at {threshold:.2f}")
+                    tiles = [tile for n in sides for tile in _tiles(rgb, n)]
+                    boxes = _found(detector, tiles)
+                    if boxes and model == 0:
+                        # Others in the picture may be seen by the second network only.
+                        more = _found(self._cached_detector(1, threshold), tiles)
+                        boxes += [box for box in more if all(box.overlap(other) < 0.3 for other in boxes)]
+                    faces = [face for box in boxes for face in self.find_in(rgb, box).faces[:1]]
+                    faces = _without_doubles(faces)
+                    if faces:
+                        return Search(faces, tried)
+        return Search([], tried)
 
     def find_in(self, rgb: Rgb, box: Box) -> Search:
         """The face inside a box, with several margins and treatments of the picture."""
-        with _silenced():
-            return self._find_in(rgb, box)
+        tried = []
+        for threshold in (0.5, 0.1):
+            if threshold not in self._meshes:
+                options = {"max_num_faces": 1, "min_detection_confidence": threshold}
+                self._meshes[threshold] = _mesh(static_image_mode=True, **options)
+            mesh = self._meshes[threshold]
+            for margin in (2.0, 1.5, 3.0, 1.1):
+                tile, part = _crop(rgb, _square(box, margin))
+                if part.width < 8 or part.height < 8:
+                    continue
+                for name, treated in (("as it is", tile), ("grey, more contrast", _contrasted(tile))):
+                    tried.append(f"box x {margin}, {name}, at {threshold:.1f}")
+                    with _silenced():
+                        faces = _run(mesh, treated, part)
+                    if faces and faces[0].box.overlap(box) > 0.1:
+                        return Search(faces, tried)
+        return Search([], tried)
 
     def follow(self, face: Face | None = None, *, quick: bool = False) -> FaceMeshFollower:
         """A fresh follower, of a face or of the largest."""
@@ -160,47 +207,6 @@ class FaceMeshTracker:
         if (model, threshold) not in self._detectors:
             self._detectors[model, threshold] = _detector(model, threshold)
         return self._detectors[model, threshold]
-
-    def _find(self, rgb: Rgb) -> Search:
-        tried = []
-        for threshold in (0.5, 0.25):
-            for model, name in ((0, "near"), (1, "far")):
-                detector = self._cached_detector(model, threshold)
-                for level in PYRAMID:
-                    sides = [n for n in level if n == 1 or min(rgb.shape[:2]) / n >= SMALLEST_TILE]
-                    if not sides:
-                        break
-                    parts = sum(n * n for n in sides)
-                    tried.append(f"{name} faces in {parts} part{'s' * (parts > 1)} at {threshold:.2f}")
-                    tiles = [tile for n in sides for tile in _tiles(rgb, n)]
-                    boxes = _found(detector, tiles)
-                    if boxes and model == 0:
-                        # Others in the picture may be seen by the second network only.
-                        more = _found(self._cached_detector(1, threshold), tiles)
-                        boxes += [box for box in more if all(box.overlap(other) < 0.3 for other in boxes)]
-                    faces = [face for box in boxes for face in self._find_in(rgb, box).faces[:1]]
-                    faces = _without_doubles(faces)
-                    if faces:
-                        return Search(faces, tried)
-        return Search([], tried)
-
-    def _find_in(self, rgb: Rgb, box: Box) -> Search:
-        tried = []
-        for threshold in (0.5, 0.1):
-            if threshold not in self._meshes:
-                options = {"max_num_faces": 1, "min_detection_confidence": threshold}
-                self._meshes[threshold] = _mesh(static_image_mode=True, **options)
-            mesh = self._meshes[threshold]
-            for margin in (2.0, 1.5, 3.0, 1.1):
-                tile, part = _crop(rgb, _square(box, margin))
-                if part.width < 8 or part.height < 8:
-                    continue
-                for name, treated in (("as it is", tile), ("grey, more contrast", _contrasted(tile))):
-                    tried.append(f"box x {margin}, {name}, at {threshold:.1f}")
-                    faces = _run(mesh, treated, part)
-                    if faces and faces[0].box.overlap(box) > 0.1:
-                        return Search(faces, tried)
-        return Search([], tried)
 
 
 def _close_all(*networks: dict[Any, Any]) -> None:
