@@ -27,7 +27,7 @@ from PIL import Image
 from gioconda import Disclosure, Performance, Portrait, animate
 from gioconda.cli import main
 from gioconda.credentials.detection import THRESHOLD, detect
-from gioconda.credentials.identity import local_identity, local_path, signing_identity
+from gioconda.credentials.identity import _new_pem, local_identity, local_path, signing_identity
 from gioconda.credentials.label import Label
 from gioconda.credentials.mark import Layer, waves
 from gioconda.credentials.signing import Seal, offline
@@ -434,6 +434,19 @@ def test_the_users_own_certificate(animation, tmp_path, monkeypatch):
         signing_identity()
     monkeypatch.setenv("GIOCONDA_KEY", str(key))
     assert signing_identity() == identity
+
+
+def test_a_certificate_with_the_same_names_and_number_is_not_this_machines(animation, tmp_path, monkeypatch):
+    own = verify(animation.save(tmp_path / "own.gif")).credentials
+    assert own.this_machine
+    number = x509.load_pem_x509_certificates(local_path().read_bytes())[0].serial_number
+    monkeypatch.setattr(x509, "random_serial_number", lambda: number)
+    forged = tmp_path / "forged.pem"
+    forged.write_bytes(_new_pem())
+    other = Disclosure(identity=signing_identity(forged, forged))
+    told = verify(animation.save(tmp_path / "forged.gif", disclosure=other)).credentials
+    assert (told.signer, told.intact) == (own.signer, True)
+    assert not told.this_machine
 
 
 def test_certificates_that_are_of_no_use(tmp_path):

@@ -93,12 +93,13 @@ def local_identity() -> Identity:
     return Identity(found.algorithm, found.chain, found.key, local=True, path=path)
 
 
-def local_certificate() -> x509.Certificate | None:
-    """The certificate that this machine signs with, if it has one that can be read. Nothing is made."""
+def local_root() -> str | None:
+    """The root, PEM, above the certificate that this machine signs with, if it has one that can be read."""
     from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
-        return x509.load_pem_x509_certificates(local_path().read_bytes())[0]
+        return x509.load_pem_x509_certificates(local_path().read_bytes())[-1].public_bytes(Encoding.PEM).decode()
     except (OSError, ValueError):
         return None
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gioconda.credentials.identity import local_certificate
+from gioconda.credentials.identity import local_root
 from gioconda.credentials.signing import offline
 from gioconda.credentials.statement import ASSERTION, HASH, PROGRAM
 
 UNTRUSTED = "signingCredential.untrusted"
+SIGNATURE = ("signingCredential.", "claimSignature.")
+"""How C2PA's codes begin that find fault with a signature or with whoever made it."""
 """Nobody vouches for the signer: said of every local certificate, and no sign of a change."""
 
 
@@ -83,28 +85,43 @@ def _kind(head: bytes) -> str | None:
 
 
 def _read(path: Path, kind: str, sidecar: Path | None) -> Credentials | None:
+    root = local_root()
+    told = _report(path, kind, sidecar)
+    if told is None:
+        return None
+    # A name and a serial number are anybody's to write: this machine's is what its own root vouches for.
+    anchored = _report(path, kind, sidecar, root) if root else None
+    mine = anchored is not None and not any(code.startswith(SIGNATURE) for code in _codes(anchored))
+    return _understood(told, sidecar, this_machine=mine)
+
+
+def _report(path: Path, kind: str, sidecar: Path | None, root: str | None = None) -> dict[str, Any] | None:
+    """What C2PA's library says of a file; None where it finds nothing. `root` is trusted beside the known ones."""
     from c2pa import C2paError, Reader
 
     try:
         manifests = sidecar.read_bytes() if sidecar else None
-        with path.open("rb") as file, Reader(kind, file, manifests, context=offline()) as reader:
-            return _understood(json.loads(reader.json()), sidecar)
+        with path.open("rb") as file, Reader(kind, file, manifests, context=offline(root)) as reader:
+            return _dict(json.loads(reader.json()))
     except (C2paError, OSError, ValueError):
         return None
 
 
-def _understood(store: dict[str, Any], sidecar: Path | None) -> Credentials | None:
+def _codes(store: dict[str, Any]) -> list[str]:
+    """What C2PA's library finds fault with, each once."""
+    return list(dict.fromkeys(str(entry.get("code")) for entry in _dicts(store.get("validation_status"))))
+
+
+def _understood(store: dict[str, Any], sidecar: Path | None, *, this_machine: bool) -> Credentials | None:
     """What C2PA's report means; None where it has no statement in it."""
     manifests = _dict(store.get("manifests"))
     active = manifests.get(str(store.get("active_manifest")))
     if not isinstance(active, dict):
         return None
-    failures = [str(entry.get("code")) for entry in _dicts(store.get("validation_status"))]
-    problems = tuple(dict.fromkeys(code for code in failures if code != UNTRUSTED))
+    problems = tuple(code for code in _codes(store) if code != UNTRUSTED)
     state = store.get("validation_state")
     signature = _dict(active.get("signature_info"))
     names = [signature.get(key) for key in ("common_name", "issuer")]
-    mine = local_certificate()
     assertions = {entry.get("label"): _dict(entry.get("data")) for entry in _dicts(active.get("assertions"))}
     actions = [
         action
@@ -119,7 +136,7 @@ def _understood(store: dict[str, Any], sidecar: Path | None) -> Credentials | No
         intact=not problems and state in ("Valid", "Trusted"),
         problems=problems,
         signer=", ".join(str(name) for name in names if name) or "nobody that is named",
-        this_machine=mine is not None and signature.get("cert_serial_number") == str(mine.serial_number),
+        this_machine=this_machine,
         trusted=state == "Trusted",
         within=tuple(_program(m) for m in manifests.values() if isinstance(m, dict) and m is not active),
         source_type=next((_last(a["digitalSourceType"]) for a in actions if a.get("digitalSourceType")), None),

@@ -34,14 +34,15 @@ C2PA knows no place inside WebM; and an APNG that holds them is no longer opened
 
 
 @cache
-def offline() -> Context:
-    """How C2PA's library is to work: it fetches nothing and makes no thumbnails."""
+def offline(root: str | None = None) -> Context:
+    """How C2PA's library is to work: it fetches nothing and makes no thumbnails. `root`, PEM, is trusted."""
     from c2pa import Context
 
     return Context.from_dict(
         {
             "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
             "builder": {"thumbnail": {"enabled": False}},
+            **({"trust": {"user_anchors": root}} if root else {}),
         }
     )
 
