@@ -18,8 +18,9 @@ from PIL import Image
 from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LANDMARKS, LIPS, face_model
+from gioconda.geometry import rotation
 from gioconda.learning.tracker import losses, treatments
-from gioconda.learning.tracker.batches import FaceBatches
+from gioconda.learning.tracker.batches import TURNED, FaceBatches, odds
 from gioconda.learning.tracker.canvases import CANVAS, CanvasBatches, target_maps
 from gioconda.learning.tracker.export import export_network
 from gioconda.learning.tracker.faces import Faces, telling_frames
@@ -184,6 +185,15 @@ def test_batches_are_pairs_and_strangers(pool):
     again = pool.batch(9, stepped(0, 4, "cpu"))
     assert (batch.crops == again.crops).all()
     assert not (batch.crops == pool.batch(9, stepped(0, 5, "cpu")).crops).all()
+
+
+def test_turned_faces_are_drawn_more_often():
+    shape = face_model().shape.astype(np.float64)
+    faces = np.stack([shape @ rotation(yaw, 0, 0).T for yaw in (0, 15, -38, 60)])
+    ahead, little, half, far = odds(faces)
+    assert (ahead, little) == (1, 1)
+    assert far == pytest.approx(TURNED)
+    assert ahead < half < far
 
 
 def test_textures_are_made_of_the_frames_corners_and_pieces():
