@@ -9,16 +9,19 @@ import lzma
 import os
 import pickle
 import shutil
+import socket
 import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -43,10 +46,12 @@ from gioconda.errors import (
 from gioconda.inference import open_network
 from gioconda.media.files import sha256_of
 from gioconda.media.video import VideoReader, _Clock, open_media
+from gioconda.studio.visitors import Visitors
 from gioconda.tracked import kept_portrait
 from gioconda.tracking import default_tracker
 from gioconda.untrusted import parse_json, printable, read_array, read_arrays, unpack_xz
 from makers import acting, film, noise
+from served import JSON, Memory, Served, Visitor
 
 PACKAGE = Path(gioconda.__file__).parent
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "reliability"))
@@ -54,6 +59,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "reliability")
 from command_lines import command_line  # noqa: E402
 from doors import DOORS, case  # noqa: E402
 from guard import Outcome, outcomes, tried, watched  # noqa: E402
+from requests_fuzz import OPTIONS, Guest, Watch, settled  # noqa: E402
+from requests_fuzz import tried as requests_tried  # noqa: E402
+from visitors import crowd, driver, pictures  # noqa: E402
 
 CASES = 12
 """Of each door; the benchmark does hundreds."""
@@ -484,6 +492,111 @@ def test_a_segment_that_is_damaged_is_made_anew(portrait, tmp_path):
         assert Unfinished.of(out, animation, False).done == 0
     animation.save(segment)
     assert Unfinished.of(out, animation, False).done == 5
+
+
+# The studio
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    pytest.importorskip("gradio", reason="the extra 'studio' (gradio) is not installed: no studio to ask")
+    served = Served(tmp_path_factory.mktemp("studio") / "one", *OPTIONS, "--max-waiting", "2")
+    yield served
+    Visitor(served, "open")  # a tab that is open when the studio ends
+    served.end()
+    log = served.log.read_text()
+    assert "Traceback" not in log, log
+    assert "REACHED OUT" not in log, log
+    assert served.left() == []
+
+
+def test_visitors_are_served_in_turn_and_get_what_is_theirs(studio, tmp_path):
+    report = crowd(studio, tmp_path, 4)
+    assert report["got_a_clip"] == report["of_their_own_picture"] == 4
+    assert report["told_that_the_queue_is_full"]["times"] > 0
+    assert report["overtaken_in_the_queue"]["most"] == 0
+    assert report["others_files"] == {"refused": 4 * 3 * 2 * 2, "obtained": []}
+    assert report["files_after_all_left"] == 0
+
+
+def test_senseless_requests_are_answered_without_a_fault(studio, tmp_path):
+    guest = Guest(studio, (pictures(tmp_path, 1)[0], driver(tmp_path / "driver.mp4")), "guest")
+    with Memory(studio.process.pid) as memory:
+        report = requests_tried(settled(guest, range(30)), guest, Watch(studio, memory))
+    assert report["bad"] == []
+    assert report["cases"] == 30
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("call/v2/check", b"{}", 422),
+        ("call/v2/check", b'{"file": null, "fyle": 1}', 422),
+        ("call/v2/animate", b'{"pictures": [], "performance": "orator"}', 200),
+        ("call/nothing", b'{"data": []}', 404),
+        ("run/predict", b'{"data": []}', 422),
+        ("run/predict", b'{"data": [], "fn_index": 999}', 422),
+        ("run/predict", b'{"data": [NaN], "fn_index": 0}', 400),
+        ("run/predict", b'{"data": [1e999], "fn_index": 0}', 400),
+        ("run/predict", rb'{"data": ["\ud800"], "fn_index": "\ud800"}', 400),
+        ("queue/data?session_hash=nobody", None, 200),
+        ("call/animate/nobody", None, 200),
+    ],
+)
+def test_a_senseless_request_is_answered_to_its_end(studio, path, body, status):
+    """Each was a traceback once."""
+    visitor = Visitor(studio, "senseless")
+    assert visitor.ask(f"/gradio_api/{path}", body, **JSON)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "said"),
+    [
+        ("animate", {"pictures": [], "performance": "orator"}, "at least one picture"),
+        ("animate", {"pictures": None, "performance": ["orator"]}, "picture"),
+        ("animate", {"pictures": [], "performance": "orator", "format": None}, "MP4"),
+        ("animate", {"pictures": [], "performance": "orator", "size": ["256"]}, "256"),
+        ("animate", {"pictures": [], "head": "x"}, "not what is wanted"),
+        ("check", {"file": None}, "Give a file"),
+    ],
+)
+def test_values_that_make_no_sense_are_told_of(studio, name, wishes, said):
+    visitor = Visitor(studio, "senseless")
+    status, event = visitor.call(name, **wishes)
+    assert status == 200, event
+    kind, told = visitor.result(name, event, 30)
+    assert kind == "error"
+    assert said in told["error"]
+
+
+def test_whoever_hangs_up_while_a_file_is_sent_is_no_fault(studio):
+    place = urlsplit(studio.address)
+    head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 999\r\n"
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n".encode())
+    assert studio.ask("/")[0] == 200
+
+
+def test_what_a_tab_showed_is_forgotten_when_it_is_closed(studio, tmp_path):
+    """Gradio keeps it for an hour: 85 MB for a picture of twelve megapixels."""
+    visitor = Visitor(studio, "forgotten")
+    visitor.run("arrive")
+    visitor.run("opened", visitor.upload(*pictures(tmp_path, 1)))
+    assert "card" in visitor.run("checked", None)["data"][0]
+    visitor.leave()
+    end = time.monotonic() + 20
+    while studio.files() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert visitor.run("checked", None)["data"] == [""]
+
+
+def test_a_folder_that_goes_meanwhile_does_not_end_the_sweeping(tmp_path):
+    visitors = Visitors(tmp_path)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    left = visitors.new_folder("somebody who left without a word")
+    os.utime(left.parent, (0, 0))
+    visitors.sweep(60)
+    assert not left.exists()
 
 
 # The guard itself

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -25,68 +24,13 @@ from gioconda.credentials.verification import Verdict, verify
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
 from makers import faceless_drawing, luma
+from served import JSON, Served
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: no browser to drive")
 
 PATIENCE = 60_000
 """Milliseconds that anything may take on a busy machine."""
 LIMITS = ("--max-upload", "3", "--max-pixels", "1000000", "--max-waiting", "2")
-WATCHED = """
-import sys
-def heard(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
-        place = arguments[1] if event == "socket.connect" else arguments[0]
-        host = place[0] if isinstance(place, tuple) else place
-        if str(host) not in ("127.0.0.1", "127.0.0.2", "::1", "localhost", "None", ""):
-            print("REACHED OUT", event, place, file=sys.stderr, flush=True)
-            raise OSError("there is no network here")
-sys.addaudithook(heard)
-from gioconda.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-"""The command, without a network, and telling of every attempt to use one."""
-
-
-class Served:
-    """The studio in a process of its own."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        folder.mkdir()
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", WATCHED, "studio", "--port", "0", "--no-browser", *options],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, "TMPDIR": str(self.temporary)},
-            )
-        line = self.process.stdout.readline()
-        assert "open at" in line, self.log.read_text()
-        self.address = line.split()[-1]
-
-    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, str]:
-        """Status and text of one request that no browser makes."""
-        place = urlsplit(self.address)
-        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
-        try:
-            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
-        finally:
-            connection.close()
-
-    def files(self) -> list[Path]:
-        """All that lies in visitors' folders."""
-        return [path for path in self.temporary.glob("gioconda-studio-*/visitors/**/*") if path.is_file()]
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
-        self.process.stdout.close()
-        return code
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +41,7 @@ def studio(tmp_path_factory):
     log = served.log.read_text()
     assert "REACHED OUT" not in log, log
     assert "Traceback" not in log, log
-    assert [path for path in served.temporary.iterdir() if "torch" not in path.name] == []
+    assert served.left() == []
 
 
 @pytest.fixture(scope="module")
@@ -580,9 +524,6 @@ def test_whoever_leaves_takes_everything_along(visit, studio, picture):
     assert studio.files() == []
 
 
-JSON = {"Content-Type": "application/json"}
-
-
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -605,7 +546,7 @@ def test_what_the_page_does_not_need_is_not_there(studio, path, status):
 def test_addresses_are_not_fetched(studio):
     file = {"path": "http://127.0.0.1:9/x.mp4", "url": "http://127.0.0.1:9/", "meta": {"_type": "gradio.FileData"}}
     asked = json.dumps({"data": [file]}).encode()
-    for path in ("call/check", "run/check", "queue/join"):
+    for path in ("call/check", "run/predict", "queue/join"):
         assert studio.ask(f"/gradio_api/{path}", "POST", asked, Content_Type="application/json")[0] == 403
 
 

@@ -32,6 +32,7 @@ from mutation import (
     changed_json_text,
     changed_movie,
     changed_png,
+    changed_request,
     changed_safetensors,
     changed_table,
 )
@@ -652,33 +653,6 @@ def _requests(folder: Path) -> None:
         (folder / f"{name}.http").write_bytes(text.encode())
 
 
-def _change_request(data: bytes, random: Random, others: Any) -> bytes:
-    if random.random() < 0.5:
-        return changed_bytes(data, random, others)
-    head, _, body = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
-    match random.randrange(5):
-        case 0:
-            lines[0] = lines[0].replace(
-                b"/fit", random.choice((b"/../../etc/passwd", b"/%2e%2e/x", b"//", b"/fit?a=1"))
-            )
-        case 1:
-            length = random.choice((b"9" * 5000, b"-1", b"+5", b"1e3", "٣".encode(), b"0", b"65536", b"65537", b"0x10"))
-            lines.append(b"Content-Length: " + length)
-            lines = [line for line in lines[:-1] if not line.startswith(b"Content-Length")] + lines[-1:]
-        case 2:
-            lines[0] = random.choice((b"PUT", b"HEAD", b"OPTIONS", b"X" * 70_000, b"\xff\x00")) + b" " + lines[0]
-        case 3:
-            lines += [
-                random.choice((b"X: " + b"y" * 70_000, b"Transfer-Encoding: chunked", b"Expect: 100-continue"))
-            ] * 3
-        case 4:
-            body = changed_json_text(body, random) if body else b"{}"
-            lines = [line for line in lines if not line.startswith(b"Content-Length")]
-            lines.append(b"Content-Length: %d" % len(body))
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
-
-
 def _enter_request(file: Path, folder: Path, random: Random) -> object:
     port, token = _server()
     host = f"127.0.0.1:{port}".encode()
@@ -771,7 +745,7 @@ DOORS = (
     Door("unfinished", _unfinished, _change_any, _enter_unfinished, 1.5),
     Door("credentials", _clips, _change_clip, _enter_clip, 3),
     Door("certificates", _pairs, changed_bytes, _enter_pair, 6),
-    Door("requests", _requests, _change_request, _enter_request, 12),
+    Door("requests", _requests, changed_request, _enter_request, 12),
     Door("commands", _shelf, _change_any, _enter_command, 3),
 )
 """All of them."""

@@ -234,3 +234,52 @@ def changed_movie(data: bytes, random: Random, others: Sequence[bytes] = ()) -> 
         number = random.choice((*_EDGES, random.getrandbits(32))) % 256**width
         out[at : at + width] = number.to_bytes(width, "big")
     return bytes(out)
+
+
+# Requests
+
+_ODD_ADDRESSES = (
+    b"/../../etc/passwd",
+    b"/%2e%2e/x",
+    b"//",
+    b"?a=1",
+    b"/%00",
+    b"/\xff",
+    b"?" + b"a=1&" * 5000,
+    b"/x" * 900,
+)
+_ODD_LENGTHS = (b"9" * 5000, b"-1", b"+5", b"1e3", "٣".encode(), b"0", b"65536", b"65537", b"0x10")
+_ODD_METHODS = (b"PUT", b"HEAD", b"OPTIONS", b"DELETE", b"X" * 70_000, b"\xff\x00")
+_ODD_HEADERS = (
+    *(b"X: " + b"y" * 70_000, b"Transfer-Encoding: chunked", b"Expect: 100-continue", b"Range: bytes=5-1,9-"),
+    *(b"Content-Type: multipart/form-data", b"Content-Type: text/plain", b"Cookie: \xff=\xfe; ;;=", b"Accept: \xff"),
+    *(b"Origin: null", b"Host: ", b"Content-Encoding: gzip", b"If-Modified-Since: x", b"X-Forwarded-For: \xff, ,"),
+)
+
+
+def changed_request(data: bytes, random: Random, others: Sequence[bytes] = ()) -> bytes:
+    """A request of HTTP changed in its method, address, length, headers or body, or in its bytes."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    method, _, rest = lines[0].partition(b" ")
+    address, _, version = rest.rpartition(b" ")
+    match random.randrange(10):
+        case 0 | 1:
+            return changed_bytes(data, random, others)
+        case 2:
+            start = address[: random.randrange(len(address) + 1)]
+            lines[0] = b" ".join((method, start + random.choice(_ODD_ADDRESSES), version))
+        case 3:
+            lines = [*_without_length(lines), b"Content-Length: " + random.choice(_ODD_LENGTHS)]
+        case 4:
+            lines[0] = b" ".join((random.choice(_ODD_METHODS), rest))
+        case 5:
+            lines += [random.choice(_ODD_HEADERS)] * random.choice((1, 3))
+        case _:
+            body = changed_json_text(body, random) if body else b"{}"
+            lines = [*_without_length(lines), b"Content-Length: %d" % len(body)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def _without_length(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if not line.startswith(b"Content-Length")]

@@ -7,13 +7,12 @@ from pathlib import Path
 import gradio as gr
 
 from gioconda.commands.verify import as_json
-from gioconda.credentials.statement import Disclosure
 from gioconda.credentials.verification import verify
 from gioconda.drivers import builtin_names
-from gioconda.errors import UsageError
+from gioconda.errors import GiocondaError, UsageError
 from gioconda.retarget import Gains
 from gioconda.studio.jobs import Job, StoppedError
-from gioconda.studio.making import ENDINGS, SIZES, Driver, Made, Wishes, make_clip
+from gioconda.studio.making import ENDINGS, SIZES, Driver, Made, make_clip, wishes_of
 from gioconda.studio.studio import Studio
 from gioconda.studio.subject import open_subject
 
@@ -42,25 +41,31 @@ def api(studio: Studio) -> None:
         eyes: float = 1.0,
         brows: float = 1.0,
         gaze: float = 1.0,
-        consent: str = "",
+        consent: str | None = "",
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> str:
         def work(job: Job[Made]) -> Made:
             if (performance is None) == (video is None):
                 raise UsageError("give either the name of a performance or a video")
-            driver = Driver(performance) if performance else Driver(Path(video or "").stem, Path(video or ""))
-            told = Disclosure(consent=consent.strip() or None)
-            wishes = Wishes(Gains(head, mouth, eyes, brows, gaze), ENDINGS[format], SIZES[size], told)
+            driver = Driver(str(performance)) if performance else Driver(Path(video or "").stem, Path(video or ""))
+            wishes = wishes_of(format, size, Gains(head, mouth, eyes, brows, gaze), False, consent)
             subject = open_subject([Path(path) for path in pictures or ()], studio.limits.pixels)
             return make_clip(subject, driver, wishes, studio.new_folder(request), studio.limits, job)
 
+        studio.forget(request)
         *_, job = studio.follow(request, work)
         if job.result is None:
             raise gr.Error(studio.spoken(job.error or StoppedError()), print_exception=False)
         return str(job.result.clip)
 
-    def check(file: str) -> dict[str, object]:
-        return {**as_json(verify(Path(file))), "file": Path(file).name}
+    def check(file: str | None, request: gr.Request) -> dict[str, object]:
+        studio.forget(request)
+        try:
+            if file is None:
+                raise UsageError("give a file")
+            return {**as_json(verify(Path(file))), "file": Path(file).name}
+        except GiocondaError as error:
+            raise gr.Error(studio.spoken(error), print_exception=False) from error
 
     asked.click(
         animate,

@@ -7,6 +7,8 @@ or run code), and files that are not the visitor's own.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,12 +30,14 @@ MOST_SAID = 1 << 20
 """Bytes of a message other than an upload."""
 
 _API = "/gradio_api"
+_CALLS = "(animate|check)"
+"""What may be asked for by name: see `api.py`."""
 _READ = re.compile(
     rf"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)|/(assets|static|previews|still)/.+"
     rf"|{_API}/(info|openapi\.json|startup-events|upload_progress|file=.+|heartbeat/\w+|queue/data|theme\.css)/?"
-    rf"|{_API}/call/\w+/\w+"
+    rf"|{_API}/call/(v2/)?{_CALLS}/\w+"
 )
-_WRITTEN = re.compile(rf"{_API}/(upload|queue/join|cancel|reset|(run|call|call/v2)/\w+)/?")
+_WRITTEN = re.compile(rf"{_API}/(upload|queue/join|cancel|reset|run/predict|call/(v2/)?{_CALLS})/?")
 
 _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; "
@@ -75,7 +80,11 @@ class Doorman:
         newcomer = scope["path"] == "/" and COOKIE not in cookies
         visitor = visitor_of(cookies, (scope.get("client") or ("",))[0])
 
+        last: Message | None = None
+
         async def answer(message: Message) -> None:
+            nonlocal last
+            last = message
             if message["type"] == "http.response.start":
                 sent = MutableHeaders(scope=message)
                 sent.update(_HEADERS)
@@ -88,7 +97,17 @@ class Doorman:
             body = await _body(receive)
             refusal = self._misuse(body, visitor)
             receive = _again(body or b"", receive)
-        await (refusal or self.app)(scope, receive, answer)
+        try:
+            await (refusal or self.app)(scope, receive, answer)
+        except asyncio.CancelledError:  # the studio closes; tabs that are open listen for news
+            if last is None:
+                await PlainTextResponse("the studio closes\n", 503)(scope, receive, send)
+            await _end(last, send)
+        except RuntimeError as error:
+            # Who asks for news of what there is not has been told so when Gradio raises this, after the answer began.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await _end(last, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Why nobody may ask for that."""
@@ -109,6 +128,8 @@ class Doorman:
             return PlainTextResponse(f"more than {MOST_SAID} bytes\n", 413)
         try:
             message = parse_json(body or b"{}")
+            # Numbers and characters that JSON has not; answers that repeat them could not be written.
+            json.dumps(message, ensure_ascii=False, allow_nan=False).encode()
         except ValueError:
             return PlainTextResponse("JSON is wanted\n", 400)
         if all(self.visitors.owns(visitor, path) for path in _paths(message)):
@@ -131,6 +152,12 @@ class Doorman:
             welcome.headers.append("Set-Cookie", _cookie(TOKEN_COOKIE, self.token))
             return welcome
         return PlainTextResponse("open the whole address that the terminal shows, with its token\n", 401)
+
+
+async def _end(last: Message | None, send: Send) -> None:
+    """End an answer that has begun and not come to its end; the last piece of it tells."""
+    if last is not None and (last["type"] == "http.response.start" or last.get("more_body")):
+        await send({"type": "http.response.body"})
 
 
 def _name(host: str) -> str:

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from gioconda.studio.limits import MEGABYTE, Limits
@@ -42,6 +42,8 @@ def file_routes(visitors: Visitors, limits: Limits) -> APIRouter:
             form = await request.form(max_files=MOST_FILES, max_fields=8)
         except MultiPartException as error:
             return PlainTextResponse(error.message, 400)
+        except ClientDisconnect:
+            return PlainTextResponse("the file was cut short\n", 400)  # nobody reads it
         # Together in one folder: a clip and its sidecar belong together.
         folder = visitors.new_folder(visitor)
         sent = [part for part in form.getlist("files") if isinstance(part, UploadFile)]

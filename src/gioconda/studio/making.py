@@ -81,6 +81,14 @@ class Wishes:
     told: Disclosure = field(default_factory=Disclosure)
 
 
+def wishes_of(ending: object, size: object, gains: Gains, label: bool, consent: str | None) -> Wishes:
+    """Wishes in the page's words. Raises UsageError: there is no such word."""
+    for word, words in ((ending, ENDINGS), (size, SIZES)):
+        if not isinstance(word, str) or word not in words:
+            raise UsageError(f"choose one of {', '.join(words)}, not {word!r}")
+    return Wishes(gains, ENDINGS[str(ending)], SIZES[str(size)], Disclosure(label, (consent or "").strip() or None))
+
+
 @dataclass(frozen=True)
 class Made:
     """What came out.

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gradio as gr
 
 from gioconda.studio.api import api
+from gioconda.studio.mistakes import Blocks
 from gioconda.studio.portrait_panel import portrait_panel
 from gioconda.studio.studio import LIGHT, Studio
 from gioconda.studio.tabs import animate_tab, check_tab, personalise_tab, reel_tab, still_tab
 
+MOST_TABS = 500
+"""Of which it is known what they show; the tab not heard of for the longest time is forgotten first."""
 FONT = ("system-ui", "sans-serif")
 """Fonts of the reader's own system: none is fetched."""
 
@@ -20,7 +23,7 @@ def theme() -> gr.themes.Base:
 
 def build_page(studio: Studio) -> gr.Blocks:
     """All of it."""
-    with gr.Blocks(title="Gioconda studio", analytics_enabled=False) as page:
+    with Blocks(title="Gioconda studio", analytics_enabled=False) as page:
         gr.Markdown("# Gioconda studio\nA portrait comes to life: pictures in, somebody's movements, a clip out.")
         with gr.Row():
             with gr.Column(scale=2, min_width=280):
@@ -41,4 +44,5 @@ def build_page(studio: Studio) -> gr.Blocks:
         api(studio)
         page.load(studio.arrive, None, None, **LIGHT)
         page.unload(studio.leave)
+    page.state_session_capacity = MOST_TABS
     return page.queue(max_size=studio.limits.waiting)

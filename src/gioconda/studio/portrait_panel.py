@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,12 +114,14 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
     def turned(now: Subject | None, way: str, request: gr.Request) -> list[Any]:
         return panel.show(now and replace(now, marks=()), request)
 
-    def chosen(now: Subject, number: int, request: gr.Request) -> list[Any]:
-        return attempt(now, request, lambda: choose(now, number, most))
+    def chosen(now: Subject | None, number: int | None, request: gr.Request) -> list[Any]:
+        return attempt(now, request, lambda subject: choose(subject, int(number or 0), most))
 
-    def clicked(now: Subject, way: str, before: Corner, event: gr.SelectData, request: gr.Request) -> list[Any]:
-        place = event.index[0] * now.scale, event.index[1] * now.scale
-        if now.avatar is not None:
+    def clicked(now: Subject | None, way: str, before: Corner, event: gr.EventData, request: gr.Request) -> list[Any]:
+        if now is None or now.avatar is not None:
+            return panel.show(now, request)
+        place = _place(event, now)
+        if place is None:
             return panel.show(now, request)
         if way == FOUND:
             number = face_at(now, place)
@@ -127,18 +130,18 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
             if now.portrait is not None:
                 now = replace(now, portrait=None, faces=(), marks=())
             return attempt(
-                replace(now, marks=()), request, lambda: marked(now, place, studio.new_folder(request), most)
+                replace(now, marks=()), request, lambda _: marked(now, place, studio.new_folder(request), most)
             )
         if before is None:
             return panel.show(now, request, corner=place)
-        return attempt(now, request, lambda: boxed(now, _spanned(before, place), most))
+        return attempt(now, request, lambda subject: boxed(subject, _spanned(before, place), most))
 
-    def looked(now: Subject, text: str, request: gr.Request) -> list[Any]:
-        return attempt(now, request, lambda: boxed(now, _box(text), most))
+    def looked(now: Subject | None, text: str | None, request: gr.Request) -> list[Any]:
+        return attempt(now, request, lambda subject: boxed(subject, _box(text), most))
 
-    def attempt(now: Subject, request: gr.Request, change: Any) -> list[Any]:
+    def attempt(now: Subject | None, request: gr.Request, change: Callable[[Subject], Subject]) -> list[Any]:
         try:
-            return panel.show(change(), request)
+            return panel.show(now and change(now), request)
         except GiocondaError as error:
             return panel.show(now, request, studio.spoken(error))
 
@@ -176,14 +179,24 @@ def _guide(subject: Subject | None, fault: str) -> str:
     )
 
 
+def _place(event: gr.EventData, subject: Subject) -> tuple[float, float] | None:
+    """Where somebody clicked, in the picture's pixels; None for nowhere in it."""
+    height, width = subject.shown.shape[:2]
+    try:
+        x, y = map(float, event.index)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return (x * subject.scale, y * subject.scale) if 0 <= x <= width and 0 <= y <= height else None
+
+
 def _spanned(one: tuple[float, float], other: tuple[float, float]) -> Box:
     (left, right), (top, bottom) = (sorted(pair) for pair in zip(one, other, strict=True))
     return Box(left, top, right - left, bottom - top)
 
 
-def _box(text: str) -> Box:
+def _box(text: str | None) -> Box:
     try:
-        x, y, width, height = map(float, text.replace(",", " ").split())
+        x, y, width, height = map(float, (text or "").replace(",", " ").split())
     except ValueError:
         raise UsageError("give four numbers: left, top, width and height in pixels") from None
     return Box(x, y, width, height)

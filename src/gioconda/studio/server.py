@@ -19,6 +19,7 @@ from gioconda.preview import save_preview
 from gioconda.studio.doorman import Doorman
 from gioconda.studio.files import file_routes
 from gioconda.studio.limits import Limits
+from gioconda.studio.mistakes import TOLD
 from gioconda.studio.page import build_page, theme
 from gioconda.studio.still_route import still_route
 from gioconda.studio.studio import PATIENCE, Studio
@@ -72,6 +73,7 @@ def _app(studio: Studio, previews: Path) -> FastAPI:
         app,
         build_page(studio),
         path="/",
+        app_kwargs={"exception_handlers": TOLD},
         server_name="127.0.0.1",
         footer_links=[],
         run_history=False,

@@ -117,3 +117,10 @@ class Studio:
         self.jobs.stop(str(request.session_hash), PATIENCE)
         self.editors.close(str(request.session_hash))
         self.visitors.leave(self.visitor(request), str(request.session_hash))
+        self.forget(request)
+
+    def forget(self, request: gr.Request) -> None:
+        """Let go of what a tab shows, or of a program's call: Gradio would keep it for an hour, or for good."""
+        tabs = request.request.app.state_holder  # type: ignore[union-attr]
+        with tabs.lock:
+            tabs.session_data.pop(str(request.session_hash), None)

@@ -92,8 +92,10 @@ def open_subject(paths: Sequence[Path], max_pixels: int) -> Subject:
     Raises:
         PictureError, AvatarError: a file is of no use.
         NoFaceError: none in a picture after the first; in the first, it can be shown by hand.
-        UsageError: too many pictures, or an avatar with others.
+        UsageError: no picture, too many, or an avatar with others.
     """
+    if not paths:
+        raise UsageError("give at least one picture")
     if any(path.suffix == ".avatar" for path in paths):
         if len(paths) > 1:
             raise UsageError("an avatar holds its own pictures: give it alone")

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from gioconda.credentials.statement import Disclosure
 from gioconda.credentials.verification import verify
 from gioconda.drivers import builtin_names
 from gioconda.errors import GiocondaError, UsageError
@@ -28,6 +27,7 @@ from gioconda.studio.making import (
     make_clip,
     make_reel,
     make_still,
+    wishes_of,
 )
 from gioconda.studio.portrait_panel import PortraitPanel
 from gioconda.studio.still_editor import DIALS, Expression
@@ -194,12 +194,12 @@ def personalise_tab(panel: PortraitPanel) -> None:
             )
 
     def run(
-        subject: Subject | None, path: str | None, amount: float, who: str, request: gr.Request
+        subject: Subject | None, path: str | None, amount: float, who: str | None, request: gr.Request
     ) -> Iterator[list[Any]]:
         def work(job: Job[Personalised]) -> Personalised:
             if path is None:
                 raise UsageError("give the weights to begin with: the sketch.safetensors of a training run")
-            return make_avatar(_known(subject), Path(path), amount, who, studio.new_folder(request), job)
+            return make_avatar(_known(subject), Path(path), amount, who or "", studio.new_folder(request), job)
 
         yield [gr.skip()] * len(panel.shown) + [fragments.note("Beginning ..."), gr.update(visible=False)]
         for job in studio.follow(request, work):
@@ -253,8 +253,7 @@ def _wishes(tab: str, sized: bool = True) -> list[Any]:
 
 def _asked(given: tuple[Any, ...], gains: tuple[float, ...] = ()) -> Wishes:
     ending, size, label, consent = given
-    told = Disclosure(bool(label), consent.strip() or None)
-    return Wishes(Gains(**dict(zip(_PARTS, gains, strict=bool(gains)))), ENDINGS[ending], SIZES[size], told)
+    return wishes_of(ending, size, Gains(**dict(zip(_PARTS, gains, strict=bool(gains)))), bool(label), consent)
 
 
 def _start_and_stop(text: str, tab: str) -> tuple[gr.Button, gr.Button]:
@@ -300,8 +299,8 @@ def _known(subject: Subject | None) -> Subject:
     return subject
 
 
-def _driver(name: str, path: str | None) -> Driver:
-    if name != VIDEO:
+def _driver(name: str | None, path: str | None) -> Driver:
+    if name is not None and name != VIDEO:
         return Driver(name)
     if path is None:
         raise UsageError("give a video, record one with the webcam, or choose a performance")

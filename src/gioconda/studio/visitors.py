@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -81,5 +82,6 @@ class Visitors:
         with self._lock:
             here = {self.folder(visitor) for visitor in self._tabs}
         for folder in self.root.iterdir():
-            if folder not in here and time.time() - folder.stat().st_mtime > seconds:
-                shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # its visitor is just leaving
+                if folder not in here and time.time() - folder.stat().st_mtime > seconds:
+                    shutil.rmtree(folder, ignore_errors=True)
