@@ -374,11 +374,14 @@ def test_another_face_is_chosen_with_a_click_or_with_the_keyboard(page, group, p
 
 
 def click_at(page, x, y):
-    """Click at a place in pixels of the picture."""
+    """Click at a place in pixels of the picture, once it is loaded and in the window."""
     shown = page.wait_for_function(
         """() => {
-            const image = document.querySelector("#picture img"), box = image?.getBoundingClientRect();
-            return image?.naturalWidth > 0 && [box.x, box.y, box.width / image.naturalWidth];
+            const image = document.querySelector("#picture img");
+            if (!image?.complete || !image.naturalWidth) return false;
+            image.scrollIntoView({block: "center", behavior: "instant"});
+            const box = image.getBoundingClientRect();
+            return [box.x, box.y, box.width / image.naturalWidth];
         }"""
     )
     left, top, scale = shown.json_value()
