@@ -56,7 +56,8 @@ def moments(performance: Performance) -> dict[str, list[int]]:
             int(np.argmax(lids)),
             nearest(lids, 0.5),
             int(np.argmin(lids)),
-            *(int(f(look)) for f in (np.argmax, np.argmin)),
+            int(np.argmax(look)),
+            int(np.argmin(look)),
         ],
     }
 

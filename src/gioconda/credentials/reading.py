@@ -12,9 +12,9 @@ from gioconda.credentials.signing import offline
 from gioconda.credentials.statement import ASSERTION, HASH, PROGRAM
 
 UNTRUSTED = "signingCredential.untrusted"
+"""Nobody vouches for the signer: said of every local certificate, and no sign of a change."""
 SIGNATURE = ("signingCredential.", "claimSignature.")
 """How C2PA's codes begin that find fault with a signature or with whoever made it."""
-"""Nobody vouches for the signer: said of every local certificate, and no sign of a change."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def _kind(head: bytes) -> str | None:
 
 
 def _read(path: Path, kind: str, sidecar: Path | None) -> Credentials | None:
-    root = local_root()
     told = _report(path, kind, sidecar)
     if told is None:
         return None
-    # A name and a serial number are anybody's to write: this machine's is what its own root vouches for.
+    # A name and a serial number are anybody's to write: this machine's is what its own root alone vouches for.
+    root = local_root() if UNTRUSTED in _codes(told) else None
     anchored = _report(path, kind, sidecar, root) if root else None
     mine = anchored is not None and not any(code.startswith(SIGNATURE) for code in _codes(anchored))
     return _understood(told, sidecar, this_machine=mine)

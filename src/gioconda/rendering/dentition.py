@@ -106,7 +106,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Jaws:
-    """Where the rows are: y of the middle edge of each, how far the jaw has gone right and down."""
+    """Where the rows are: y of the middle edge of each, how far right the jaw has gone; how far apart the lips are."""
 
     upper: float
     lower: float
@@ -150,7 +150,7 @@ class Dentition:
         light = 0.5 + 0.6 * np.maximum(0.55 * up + 0.83 * front, 0) + 0.25 * self._palette.side * (x + a * t)
         light *= 0.8 + 0.2 * smoothstep(np.abs(x + a * t) / 0.25)
         light *= np.exp(-np.maximum(deep * (1 + t), 0) / TONGUE_DEPTH)
-        # How round it is at its rim, over a tenth of its size.
+        # Soft at its rim.
         share = smoothstep(root / (0.35 * square)).astype(np.float32)[..., None]
         tongue = (light[..., None] * self._palette.tongue).astype(np.float32)
         colours += share * (tongue - colours)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import BROWS, EYES, OVAL, Eye, Points, eye_distance
-from gioconda.geometry import smoothstep
-from gioconda.rendering.head import Head
+from gioconda.geometry import Similarity, smoothstep
+from gioconda.rendering.head import affine
 from gioconda.rendering.plates import (
     LUMA,
     Rgb,
@@ -31,8 +31,8 @@ Array = NDArray[Any]
 class EyePlate:
     """An eyeball: sclera and a round iris that looks about, under lids that cover it."""
 
-    def __init__(self, rgb: Rgb, source: Points, side: int, head: Head) -> None:
-        self._eye, self._head = EYES[side], head
+    def __init__(self, rgb: Rgb, source: Points, side: int) -> None:
+        self._eye = EYES[side]
         self._outline = list(self._eye.outline)
         outline = source[self._outline, :2]
         self._depth = float(source[self._outline, 2].mean())
@@ -83,10 +83,10 @@ class EyePlate:
         """How far the eye is open: 1 as in the picture, 0 shut; a picture of shut eyes has little to close."""
         return 1 + (_lid_gap(target, self._eye) - self._gap) / max(self._gap, LEAST_GAP)
 
-    def draw(self, rgb: Rgb, target: Points) -> None:
-        """Show it through the opening between the lids; changes `rgb` in place."""
+    def draw(self, rgb: Rgb, target: Points, moved: Similarity) -> None:
+        """Show it through the opening between the lids, the head having moved; changes `rgb` in place."""
         outline = target[self._outline, :2]
-        back = cv2.invertAffineTransform(self._head.affine(target, self._depth))
+        back = cv2.invertAffineTransform(affine(moved, self._depth))
         opened = self._opened(target)
         self._draw_skin(rgb, target, back, opened)
         left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])

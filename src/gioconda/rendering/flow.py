@@ -45,18 +45,18 @@ class FlowRenderer:
         self._scale = min(1.0, FIELD_PIXELS / max(width, height))
         small = max(2, round(width * self._scale)), max(2, round(height * self._scale))
         neighbours = [points.astype(np.float32) - self._corner for points in canvas.neighbours]
-        head = Head(self._source)
+        self._head = Head(self._source)
         self._field = Field(
             self._source * self._scale,
-            head if self._scale == 1 else Head(self._source * self._scale),
+            self._head if self._scale == 1 else Head(self._source * self._scale),
             *small,
             [points * self._scale for points in neighbours],
         )
         own = territory(self._source, neighbours, width, height) > 0 if neighbours else None
         self._mask = None if own is None else own.astype(np.float32)
         self._plates: tuple[EyePlate | MouthPlate, ...] = (
-            *(EyePlate(self._rgb, self._source, side, head) for side in (0, 1)),
-            MouthPlate(self._rgb, self._source, head, views[1:]),
+            *(EyePlate(self._rgb, self._source, side) for side in (0, 1)),
+            MouthPlate(self._rgb, self._source, views[1:]),
         )
 
     def __call__(self, target: Points) -> Patch:
@@ -64,8 +64,9 @@ class FlowRenderer:
         moved = target.astype(np.float32) - self._corner
         field = self._field(moved * self._scale)
         rgb = self._taken(self._rgb, field, cv2.INTER_CUBIC)
+        pose = self._head.pose(moved)
         for plate in self._plates:
-            plate.draw(rgb, moved)
+            plate.draw(rgb, moved, pose)
         alpha = None if self._alpha is None else self._taken(self._alpha, field, cv2.INTER_LINEAR)
         left, top = int(self._corner[0]), int(self._corner[1])
         return Patch(left, top, rgb, self._mask, alpha)

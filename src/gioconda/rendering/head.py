@@ -28,8 +28,8 @@ class Head:
         """The rigid movement from the picture to other landmarks, (478, 3)."""
         return align(self._steady, target[list(STEADY)].astype(np.float64))
 
-    def affine(self, target: Points, depth: float) -> Array:
-        """(2, 3) map of the picture's points at `depth` (z) to where the head's movement takes them."""
-        pose = self.pose(target)
-        matrix = pose.scale * pose.rotation
-        return np.column_stack([matrix[:2, :2], matrix[:2, 2] * depth + pose.translation[:2]])
+
+def affine(pose: Similarity, depth: float) -> Array:
+    """(2, 3) map of the picture's points at `depth` (z) to where a rigid movement takes them."""
+    matrix = pose.scale * pose.rotation
+    return np.column_stack([matrix[:2, :2], matrix[:2, 2] * depth + pose.translation[:2]])

@@ -15,7 +15,7 @@ from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import head_pose
 from gioconda.portrait import View
 from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight
-from gioconda.rendering.head import Head
+from gioconda.rendering.head import Head, affine
 from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, height_at, mapped, polygon_mask
 
 Array = NDArray[Any]
@@ -38,9 +38,8 @@ class MouthPlate:
     Where the picture shows the mouth open as far as it is to be, it is exactly those pixels.
     """
 
-    def __init__(self, rgb: Rgb, source: Points, head: Head, others: Sequence[View]) -> None:
+    def __init__(self, rgb: Rgb, source: Points, others: Sequence[View]) -> None:
         """The picture's pixels and landmarks, and further views of the person, whose teeth may be seen better."""
-        self._head = head
         outline = source[_OUTLINE, :2]
         self._depth = float(source[_OUTLINE, 2].mean())
         self._width = float(np.linalg.norm(outline[10] - outline[0]))
@@ -56,21 +55,20 @@ class MouthPlate:
         self._dentition = Dentition(_palette(rgb, source, seen[y, x, :3]), self._mouth.pixels)
         self._edge = self._mouth.edge_of(np.stack([x + left, y + top]).astype(float))
 
-    def draw(self, rgb: Rgb, target: Points) -> None:
-        """Show it between the lips; changes `rgb` in place."""
+    def draw(self, rgb: Rgb, target: Points, moved: Similarity) -> None:
+        """Show it between the lips, the head having moved; changes `rgb` in place."""
         outline = target[_OUTLINE, :2]
         left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
         if right - left < 2 or bottom - top < 2:
             return
         mask = feathered(polygon_mask(outline, left, top, right - left, bottom - top), 0.012 * self._width)
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-        back = cv2.invertAffineTransform(self._head.affine(target, self._depth))
+        back = cv2.invertAffineTransform(affine(moved, self._depth))
         in_x, in_y = mapped(back, x, y)
         colours = self._exact.sample(in_x, in_y)
         # How much further than in the picture the mouth is open: only that much may be changed.
         more = float(np.clip((_opening(target) / self._width - self._gap) / 0.1, 0, 1))
         if more > 0:
-            moved = self._head.pose(target)
             jaws = self._jaws(moved, target.astype(np.float64))
             sight = self._mouth.sight(moved, x, y)
             made = self._dentition.draw(sight, jaws)
@@ -204,7 +202,7 @@ def _seen_teeth(rgb: Rgb, source: Points, others: Sequence[View], box: tuple[int
     if shows and max(shows) > own + LEAST_LOAN:
         view = others[int(np.argmax(shows))]
         gain = _skin(rgb, source) / np.maximum(_skin(view.rgb, view.points), 1.0)
-        onto = Head(view.points).affine(source, float(view.points[_OUTLINE, 2].mean()))
+        onto = affine(Head(view.points).pose(source), float(view.points[_OUTLINE, 2].mean()))
     elif own > LEAST_LOAN:
         view, gain, onto = View(rgb, source), np.ones(3), np.eye(2, 3)
     else:

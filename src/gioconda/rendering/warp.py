@@ -22,7 +22,7 @@ from gioconda.inference import open_network
 from gioconda.portrait import View
 from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
 from gioconda.rendering.fused import flow_of
-from gioconda.rendering.head import Head
+from gioconda.rendering.head import Head, affine
 from gioconda.rendering.plates import polygon_mask
 from gioconda.rendering.renderer import Patch
 
@@ -117,7 +117,7 @@ class WarpRenderer:
 
 def moved_with_head(rest: Array, head: Head, placed: Points, depth: float) -> Array:
     """The picture in the frame as the skull's movement takes it, uint8 (256, 256, 3)."""
-    matrix = head.affine(placed, depth)
+    matrix = affine(head.pose(placed), depth)
     return cv2.warpAffine(rest, matrix, (FRAME, FRAME), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 

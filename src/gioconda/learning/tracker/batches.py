@@ -20,13 +20,12 @@ from gioconda.neutral import head_pose
 from gioconda.tracking.crops import CROP, squares
 from gioconda.tracking.landmarker import EXPRESSIONS
 
+Array = NDArray[Any]
+
 TURNED = 10.0
 """How much more often a face turned by 55 degrees and more is learned from than one that looks ahead: they are rare."""
 STRANGERS = 4
 """One crop without a face comes with so many pairs of faces."""
-
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
