@@ -268,6 +268,13 @@ def test_another_tools_manifest(tmp_path, capsys):
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_a_file_that_opens_and_cannot_be_read_is_unreadable():
+    memory = Path("/proc/self/mem")
+    if not memory.exists():
+        pytest.skip("the file that cannot be read is Linux's /proc/self/mem")
+    assert verify(memory).verdict is Verdict.UNREADABLE
+
+
 def test_nothing_is_fetched(tmp_path):
     asked = []
 

@@ -63,7 +63,7 @@ def verify(path: Path) -> Finding:
     """Look a file over, anybody's. Nothing is fetched and nothing is written."""
     if not is_file(path):
         return Finding(path, Verdict.UNREADABLE, reason="not a file" if os.path.isdir(path) else "no such file")
-    mark, reason = None, None
+    credentials, mark, reason = None, None, None
     try:
         credentials = read_credentials(path)
         mark = detect(_frames(path))
