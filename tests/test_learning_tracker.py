@@ -18,17 +18,19 @@ from PIL import Image
 from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LANDMARKS, LIPS, face_model
-from gioconda.geometry import rotation
+from gioconda.geometry import angles, rotation
 from gioconda.learning.tracker import losses, treatments
-from gioconda.learning.tracker.batches import TURNED, FaceBatches, odds
+from gioconda.learning.tracker.batches import FaceBatches
 from gioconda.learning.tracker.canvases import CANVAS, CanvasBatches, target_maps
 from gioconda.learning.tracker.export import export_network
 from gioconda.learning.tracker.faces import Faces, telling_frames
 from gioconda.learning.tracker.learner import Learner, Schedule, stepped, work_done
 from gioconda.learning.tracker.networks import EYE_REGION, LIPS_REGION, DetectorNet, LandmarkNet
 from gioconda.learning.tracker.placement import Placement
+from gioconda.learning.tracker.profiles import LEAST, TURNED_TO, rendered, turned, turned_copies
 from gioconda.learning.tracker.textures import faceless, scattered
 from gioconda.learning.tracker.train_landmarks import clean_crops, errors, landmark_losses, linear_model
+from gioconda.neutral import head_pose
 from gioconda.rendering import FlowRenderer, composite
 from gioconda.retarget import Gains, Sitter, retarget
 from gioconda.tracking.crops import CROP
@@ -187,13 +189,44 @@ def test_batches_are_pairs_and_strangers(pool):
     assert not (batch.crops == pool.batch(9, stepped(0, 5, "cpu")).crops).all()
 
 
-def test_turned_faces_are_drawn_more_often():
+def yaw_of(points):
+    return float(angles(head_pose(face_model().shape, points).rotation)[0])
+
+
+def test_faces_turned_a_little_have_a_copy_turned_far():
     shape = face_model().shape.astype(np.float64)
-    faces = np.stack([shape @ rotation(yaw, 0, 0).T for yaw in (0, 15, -38, 60)])
-    ahead, little, half, far = odds(faces)
-    assert (ahead, little) == (1, 1)
-    assert far == pytest.approx(TURNED)
-    assert ahead < half < far
+    faces = np.stack([100 * shape @ rotation(yaw, 0, 0).T for yaw in (0, 15, -30, 40, -60)])
+    copies = dict(turned_copies(faces))
+    assert list(copies) == [1, 2, 3]  # neither who looks ahead nor who is in profile already
+    for row, target in copies.items():
+        before, after = yaw_of(faces[row]), yaw_of(target)
+        assert math.copysign(1, before) == math.copysign(1, after)
+        assert abs(after) - abs(before) >= LEAST - 0.1
+        assert TURNED_TO[0] - 0.1 <= abs(after) <= TURNED_TO[1] + 0.1
+
+
+@pytest.mark.parametrize("yaw", [-25, 10])
+def test_turning_a_face_keeps_its_shape_and_its_middle(yaw):
+    face = 100 * face_model().shape.astype(np.float64) + (130, 120, 0)
+    moved = turned(face, yaw)
+    assert yaw_of(moved) == pytest.approx(yaw, abs=0.1)
+    apart = np.linalg.norm(face[1:] - face[:-1], axis=1)
+    assert np.linalg.norm(moved[1:] - moved[:-1], axis=1) == pytest.approx(apart, abs=1e-3)
+    assert moved[:, 1] == pytest.approx(face[:, 1], abs=1e-3)
+
+
+def test_a_rendered_copy_shows_what_its_landmarks_say(portrait):
+    view = portrait.views[0]
+    marked, spot = view.rgb.copy(), view.points[4]  # a green spot on the nose
+    x, y = spot[:2].round().astype(int)
+    marked[y - 3 : y + 4, x - 3 : x + 4] = (0, 255, 0)
+    target = turned(view.points, 25)
+    made = rendered(marked, view.points, target).astype(int)
+    green = made[..., 1] - made[..., [0, 2]].max(axis=2)
+    rows, columns = np.nonzero(green > 100)
+    assert (columns.mean(), rows.mean()) == pytest.approx(target[4, :2].tolist(), abs=2)
+    assert abs(target[4, 0] - x) > 10
+    assert (made[0] == view.rgb[0]).all()
 
 
 def test_textures_are_made_of_the_frames_corners_and_pieces():
@@ -450,7 +483,7 @@ def test_the_exported_detector_takes_pictures_of_any_size(tmp_path):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, portrait):
-    """A dataset folder with one shot and one still."""
+    """A dataset folder with one shot, and one still turned aside."""
     folder = tmp_path_factory.mktemp("dataset")
     (folder / "clips").mkdir()
     (folder / "stills").mkdir()
@@ -460,7 +493,7 @@ def data(tmp_path_factory, portrait):
     film(folder / "clips" / "good.mp4", (composite(view, render(face))[0] for face in points), 15)
     write_landmarks(folder / "clips" / "good.npy.xz", points)
     (folder / "clips.jsonl").write_text(json.dumps({"id": "good", **GOOD}) + "\n")
-    opened = retarget(Sitter.of(view.points, 256, 256), movement(offsets=jaw(0.25)), Gains())
+    opened = retarget(Sitter.of(view.points, 256, 256), movement(angles=(20, 0, 0), offsets=jaw(0.25)), Gains())
     Image.fromarray(composite(view, render(opened))[0]).save(folder / "stills" / "open.jpg", quality=95)
     (folder / "stills.jsonl").write_text(json.dumps({"id": "open", **STILL}) + "\n")
     np.savez(folder / "stills.npz", ids=np.array(["open"]), landmarks=np.rint(opened * 8).astype(np.int16)[None])
@@ -484,9 +517,12 @@ def test_the_command_trains_and_exports(tmp_path, data, capsys):
         assert entry["steps"] == work_done(run / f"{name}.safetensors")[0] == 2
         assert (run / f"{name}.png").stat().st_size > 0
         assert json.loads((run / f"{name}.jsonl").read_text().splitlines()[-1])["step"] == 2
-    expression = np.load(run / "faces-expression.npy")
-    assert expression.shape == (len(np.load(run / "faces-points.npy")), 52)
+    expression, points = (np.load(run / f"faces-{name}.npy") for name in ("expression", "points"))
+    assert expression.shape == (len(points), 52)
     assert np.nanmax(expression) > 0.2
+    # The still's copy comes last, with the still's expression.
+    assert TURNED_TO[0] - 0.1 <= abs(yaw_of(points[-1])) <= TURNED_TO[1] + 0.1
+    assert sum(np.array_equal(told, expression[-1], equal_nan=True) for told in expression) == 2
     # The same again has nothing left to do; another pool is refused.
     assert train(*settings) == 0
     assert train(*settings, "--frames", 9) == 2

@@ -11,19 +11,15 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gioconda.face import face_model
-from gioconda.geometry import angles, smoothstep
 from gioconda.learning.tracker.faces import Faces
 from gioconda.learning.tracker.placement import Placement, turned
 from gioconda.learning.tracker.textures import faceless, scattered
 from gioconda.learning.tracker.treatments import heavily, lightly, uniform
-from gioconda.neutral import head_pose
 from gioconda.tracking.crops import CROP, squares
 from gioconda.tracking.landmarker import EXPRESSIONS
 
 Array = NDArray[Any]
 
-TURNED = 10.0
-"""How much more often a face turned by 55 degrees and more is learned from than one that looks ahead: they are rare."""
 STRANGERS = 4
 """One crop without a face comes with so many pairs of faces."""
 
@@ -55,7 +51,6 @@ class FaceBatches:
         self.device = device
         self.frames, self.points, self.expression = kept(faces.frames), kept(faces.points), kept(faces.expression)
         self.squares = kept(squares(np.asarray(faces.points)).astype(np.float32))
-        self._odds = kept(odds(np.asarray(faces.points)))
         self._mirror = torch.from_numpy(face_model().mirror.astype(np.int64)).to(device)
         self._mirrored_expression = torch.tensor([EXPRESSIONS.index(_other_side(n)) for n in EXPRESSIONS]).to(device)
 
@@ -65,7 +60,7 @@ class FaceBatches:
     def batch(self, pairs: int, random: Generator) -> Batch:
         """A batch of so many faces, each twice."""
         strangers = -(-pairs // STRANGERS)
-        picked = torch.multinomial(self._odds, pairs + strangers, replacement=True, generator=random)
+        picked = torch.randint(len(self), (pairs + strangers,), generator=random, device=self.device)
         frames = self.frames[picked].permute(0, 3, 1, 2).float() / 255
         squared = self.squares[picked]
         flip = torch.rand(pairs, generator=random, device=self.device) < 0.5
@@ -93,12 +88,6 @@ class FaceBatches:
         points = self.points[picked]
         points = torch.where(flip[:, None, None], points[:, self._mirror], points)
         return torch.cat([placement.into(points[..., :2]), points[..., 2:] / placement.side[:, None, None]], dim=2)
-
-
-def odds(points: Array) -> Array:
-    """How often to draw each of some faces, landmarks (n, 478, 3): float32 (n,), 1, for turned ones up to TURNED."""
-    yaw = angles(head_pose(face_model().shape, points.astype(np.float64)).rotation)[:, 0]
-    return (1 + (TURNED - 1) * smoothstep((np.abs(yaw) - 20) / 35)).astype(np.float32)
 
 
 def placed(squared: Tensor, flip: Tensor, random: Generator) -> Placement:

@@ -1,7 +1,7 @@
 """What the tracker learns from: a pool of faces with their teacher's landmarks and expressions, made once a run.
 
 Every person gives equally many frames, and of a person's frames the rare ones (shut eyes, open mouths,
-turned heads) are as welcome as the common.
+turned heads) are as welcome as the common. Faces that are turned a little come again turned far, rendered.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gioconda.errors import MissingExtraError, UsageError
 from gioconda.face import NOSE_TIP, Points, eye_distance, eye_middles
 from gioconda.learning.dataset import Shot, training_shots, training_stills
+from gioconda.learning.tracker.profiles import rendered, turned_copies
 from gioconda.media.files import whole_file
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.progress import Progress, quiet
@@ -48,7 +49,7 @@ class Faces:
 
 
 def face_pool(data: Path, teacher: Path, run: Path, count: int, progress: Progress = quiet) -> Faces:
-    """The run's pool: `count` frames of shots, and all usable stills; what is not there yet is made.
+    """The run's pool: `count` frames of shots, all usable stills, and turned copies; what is not there yet is made.
 
     `teacher` is a MediaPipe Face Landmarker bundle with expressions ("blendshapes"), a `.task` file. It is
     not asked again where its answers are in the run already: a run can be moved without the large file of frames.
@@ -71,7 +72,6 @@ def _file(run: Path, name: str) -> Path:
 
 
 def _make(data: Path, teacher: Path, run: Path, count: int, progress: Progress) -> None:
-    asked = np.load(_file(run, "expression"), allow_pickle=False) if _file(run, "expression").exists() else None
     frames, points, person = [], [], []
     with progress("reading faces", count) as tick:
         for rgb, face, number in _pictures(data, count):
@@ -79,7 +79,17 @@ def _make(data: Path, teacher: Path, run: Path, count: int, progress: Progress) 
             points.append(face * np.float32(SIDE / rgb.shape[1]))
             person.append(number)
             tick()
-    expression = asked if asked is not None and len(asked) == len(frames) else _asked(teacher, frames, progress)
+    copies = list(turned_copies(np.stack(points)))
+    told = np.load(_file(run, "expression"), allow_pickle=False) if _file(run, "expression").exists() else np.empty(0)
+    whole = len(told) == len(frames) + len(copies)
+    expression = told[: len(frames)] if whole else _asked(teacher, frames, progress)
+    with progress("turning faces", len(copies)) as tick:
+        for row, target in copies:
+            frames.append(rendered(frames[row], points[row], target))
+            points.append(target)
+            person.append(person[row])
+            tick()
+    expression = np.concatenate([expression, expression[[row for row, _ in copies]]])
     made = Faces(np.stack(frames), np.stack(points), expression, np.array(person, np.int32))
     run.mkdir(parents=True, exist_ok=True)
     for name, values in vars(made).items():
