@@ -48,6 +48,10 @@ class Crop:
         """The crop of a face with these five points, (5, 2): eyes, nose tip, corners of the mouth, left ones first."""
         return Crop(*(float(v) for v in five_squares(five[None])[0]))
 
+    def beside(self, across: float, down: float, side: float, lean: float) -> Crop:
+        """Another crop: so many of this one's sides away, so many times as large, leaning so many radians more."""
+        return Crop(self.x + across * self.side, self.y + down * self.side, side * self.side, self.lean + lean)
+
     def matrix(self, size: int = CROP) -> Array:
         """(2, 3): takes picture pixels to pixels of the crop. Pixels are counted at their middles."""
         zoom = size / self.side

@@ -23,7 +23,7 @@ ALWAYS = 2
 """So many of them always; finer ones while nothing was found."""
 MOST = 100
 """Peaks taken at each size, the surest: more faces than that are a crowd, or a network gone wrong."""
-SURE = 0.25
+SURE = 0.15
 """Score from which a peak may be a face; the landmark network, which looks closer, has the last word."""
 
 
