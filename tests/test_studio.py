@@ -408,9 +408,9 @@ def test_a_face_that_is_not_found_is_clicked(page, drawing, driver, tmp_path):
 def test_a_box_is_drawn_or_typed(page, group):
     give(page, group)
     page.get_by_label("draw a box").check()
-    before = page.get_attribute("#picture img", "src")
+    page.wait_for_selector("#guide .note:has-text('a corner')")
     click_at(page, 290, 60)
-    page.wait_for_selector(f"#picture img:not([src='{before}'])")
+    page.wait_for_selector("#guide .note:has-text('the opposite corner')")
     click_at(page, 440, 200)
     page.wait_for_function("document.querySelector('#guide').innerText.includes('The face is found')")
     page.get_by_text("Where the face is, in numbers").click()

@@ -41,8 +41,10 @@ class PortraitPanel:
     shown: list[Any]
     changes: list[Dependency]
 
-    def show(self, subject: Subject | None, request: gr.Request, fault: str = "", corner: Corner = None) -> list[Any]:
-        """Values for `shown`."""
+    def show(
+        self, subject: Subject | None, request: gr.Request, fault: str = "", corner: Corner = None, ask: str = ""
+    ) -> list[Any]:
+        """Values for `shown`; `ask` is what to do next, where that does not follow from the subject."""
         if subject is None:
             hidden = gr.update(visible=False)
             return [None, corner, gr.update(value=None, visible=False), hidden, hidden, hidden, _guide(None, fault)]
@@ -57,7 +59,7 @@ class PortraitPanel:
             gr.update(choices=numbers, value=subject.chosen, visible=several),
             gr.update(visible=subject.avatar is None),
             gr.update(visible=subject.avatar is None),
-            _guide(subject, fault),
+            _guide(subject, fault, ask),
         ]
 
 
@@ -72,7 +74,7 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
         height=150,
         elem_id="pictures",
     )
-    guide = gr.HTML(_guide(None, ""), elem_id="guide")
+    guide = gr.HTML(_guide(None), elem_id="guide")
     picture = gr.Image(
         visible=False,
         interactive=False,
@@ -112,7 +114,9 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
             return fragments.note(studio.spoken(error), "fault")
 
     def turned(now: Subject | None, way: str, request: gr.Request) -> list[Any]:
-        return panel.show(now and replace(now, marks=()), request)
+        now = now and replace(now, marks=())
+        asks = {POINTS: f"Click {now.next_mark}." if now else "", BOX: "Click a corner of a box around the face."}
+        return panel.show(now, request, ask=asks.get(way, ""))
 
     def chosen(now: Subject | None, number: int | None, request: gr.Request) -> list[Any]:
         return attempt(now, request, lambda subject: choose(subject, int(number or 0), most))
@@ -133,7 +137,7 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
                 replace(now, marks=()), request, lambda _: marked(now, place, studio.new_folder(request), most)
             )
         if before is None:
-            return panel.show(now, request, corner=place)
+            return panel.show(now, request, corner=place, ask="Now click the opposite corner.")
         return attempt(now, request, lambda subject: boxed(subject, _spanned(before, place), most))
 
     def looked(now: Subject | None, text: str | None, request: gr.Request) -> list[Any]:
@@ -162,11 +166,13 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
     return panel
 
 
-def _guide(subject: Subject | None, fault: str) -> str:
+def _guide(subject: Subject | None, fault: str = "", ask: str = "") -> str:
     """What to do next."""
     said = fragments.note(fault, "fault") if fault else ""
     if subject is None:
         return said or fragments.note(_WELCOME)
+    if ask:
+        return said + fragments.note(ask)
     if subject.avatar is not None:
         return said + fragments.note("An avatar: personalised already.", "good")
     if subject.portrait is not None:
