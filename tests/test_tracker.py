@@ -239,6 +239,39 @@ def test_following_reads_where_the_face_was(untaught):
     follower.close()
 
 
+class Counting(Seeing):
+    """Counts its readings."""
+
+    readings = 0
+
+    def read(self, rgb, crop):
+        self.readings += 1
+        return super().read(rgb, crop)
+
+
+@pytest.mark.parametrize(("far", "readings"), [(2, 1), (40, 2)])
+def test_a_face_that_moves_fast_is_read_again_where_it_is(far, readings):
+    face = posed(size=40)
+    there = face + np.array([far, 0, 0])
+    tracker = Counting(there)
+    follower = tracker.follow(Face(face))
+    assert follower(BLANK).points == pytest.approx(there, abs=1e-3)
+    assert tracker.readings == readings
+
+
+class Chasing(Seeing):
+    """Sees a face always a little to the right of where it looks."""
+
+    def read(self, rgb, crop):
+        beside = self.faces[0] + (crop.x - self.faces[0][:, 0].mean() + 0.1 * crop.side, 0, 0)
+        return Reading(beside.astype(np.float32), np.ones(LANDMARKS), 1.0, np.zeros(len(EXPRESSIONS)))
+
+
+def test_a_face_that_is_nowhere_where_it_is_looked_for_is_lost():
+    tracker = Chasing(posed())
+    assert tracker.follow(Face(posed()))(BLANK) is None
+
+
 def test_a_reading_is_whole(untaught):
     reading = DistilledTracker(untaught).read(np.zeros((100, 100, 3), np.uint8), Crop(50, 50, 80, 0.3))
     assert reading.points.shape == (LANDMARKS, 3)
