@@ -1,6 +1,7 @@
 """The tracker of two small networks: crops, the detector's decoding, finding and following."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,8 +189,8 @@ class Seeing(DistilledTracker):
     def __init__(self, *faces):
         self.faces = [face.astype(np.float32) for face in faces]
 
-    def crops(self, rgb):
-        return [Crop.around(face) for face in self.faces]
+    def candidates(self, rgb):
+        return [Detection(five_points(face), 0.9) for face in self.faces]
 
     def read(self, rgb, crop):
         away = [np.hypot(*(face[:, :2].mean(axis=0) - (crop.x, crop.y))) for face in self.faces]
@@ -206,17 +207,40 @@ def test_find_gives_each_face_once_the_largest_first():
     found = Seeing(small, large, small + 1).find(BLANK).faces
     assert len(found) == 2
     for face, truth in zip(found, (large, small), strict=True):
-        assert face.points == pytest.approx(truth, abs=1e-3)
+        assert face.points == pytest.approx(truth, abs=1.1)  # either of two that are one
 
 
 def test_what_reads_differently_from_crop_to_crop_is_no_face(untaught):
     rgb = np.random.default_rng(0).integers(0, 256, (240, 300, 3)).astype(np.uint8)
     tracker = DistilledTracker(untaught)
-    (crop, *_) = tracker.crops(rgb)
+    (found, *_) = tracker.candidates(rgb)
     # The untaught network is sure of itself, and says the same of every crop.
-    assert tracker.read(rgb, crop).presence > 0.99
+    assert tracker.read(rgb, found.crop).presence > 0.99
     assert tracker.find(rgb).faces == []
     assert tracker.find_in(rgb, Box(60, 40, 80, 100)).faces == []
+
+
+class Wavering(Seeing):
+    """Sees its face a little further to the right where it looks closer; found with some score."""
+
+    def __init__(self, face, score):
+        super().__init__(face)
+        self.score = score
+
+    def candidates(self, rgb):
+        return [Detection(five_points(self.faces[0]), self.score)]
+
+    def read(self, rgb, crop):
+        own = Crop.around(self.faces[0])
+        seen = super().read(rgb, crop)
+        return replace(seen, points=seen.points + np.float32([0.2 * (own.side - crop.side), 0, 0]))
+
+
+def test_the_less_sure_the_detector_the_better_looks_must_agree():
+    # The closest look shrinks the crop by 13 %: 2.6 % of a side apart.
+    face = posed(x=150, y=120)
+    assert len(Wavering(face, 0.5).find(BLANK).faces) == 1
+    assert Wavering(face, 0.2).find(BLANK).faces == []
 
 
 def test_find_in_stays_in_the_box():
@@ -260,7 +284,10 @@ def test_a_face_that_moves_fast_is_read_again_where_it_is(far, readings):
 
 
 class Chasing(Seeing):
-    """Sees a face always a little to the right of where it looks."""
+    """Sees a face always a little to the right of where it looks, and none in the whole picture."""
+
+    def candidates(self, rgb):
+        return []
 
     def read(self, rgb, crop):
         beside = self.faces[0] + (crop.x - self.faces[0][:, 0].mean() + 0.1 * crop.side, 0, 0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gioconda.errors import UsageError
 from gioconda.tracking.crops import Crop
-from gioconda.tracking.detector import Detector
+from gioconda.tracking.detector import Detection, Detector
 from gioconda.tracking.landmarker import Landmarker, Reading
 from gioconda.tracking.tracker import Box, Face, Rgb, Search
 
@@ -18,8 +18,9 @@ PRESENT = 0.5
 """Presence from which a reading is believed."""
 LOOKS = ((0.05, -0.05, 1.15, 14.0), (-0.05, 0.05, 0.87, -14.0), (0.0, 0.0, 1.06, 6.0), (0.0, 0.0, 0.94, -6.0))
 """How other crops of a face found lie to its own: across, down and side in its sides, and degrees they lean."""
-AGREED = 0.05
-"""Mean distance, in crop sides, up to which two crops show the same face. What is none reads differently in each."""
+AGREED = 0.08
+"""Mean distance, in crop sides, up to which crops show the same face where the detector is sure of it, with a score of
+1; at half of that it must be half as far. What is no face reads differently in each crop."""
 MOVED = 0.06
 """Crop sides by which a followed face may move from frame to frame; further, and it is read again where it is now."""
 GLANCES = 4
@@ -50,7 +51,8 @@ class DistilledTracker:
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""
-        faces = [reading for crop in self.crops(rgb) if (reading := self._settled(rgb, crop)) is not None]
+        looked = (self._settled(rgb, found.crop, found.score) for found in self.candidates(rgb))
+        faces = [face for face in looked if face is not None]
         faces.sort(key=lambda face: -face.box.width * face.box.height)
         kept: list[Face] = []
         for face in faces:
@@ -64,7 +66,8 @@ class DistilledTracker:
         x, y = box.centre
         for lean in BOX_LEANS:
             tried.append(f"the box, leaning by {lean:.0f} degrees")
-            face = self._settled(rgb, Crop(x, y, BOX_CROP * max(box.width, box.height), np.radians(lean)))
+            crop = Crop(x, y, BOX_CROP * max(box.width, box.height), np.radians(lean))
+            face = self._settled(rgb, crop, 1.0)  # somebody is sure
             if face is not None and face.box.overlap(box) > 0.1:
                 return Search([face], tried)
         return Search([], tried)
@@ -73,16 +76,16 @@ class DistilledTracker:
         """A fresh follower, of a face or of the largest."""
         return DistilledFollower(self, face, quick)
 
-    def crops(self, rgb: Rgb) -> list[Crop]:
-        """Where faces may be, largest first."""
-        return sorted((found.crop for found in self._detector(rgb)), key=lambda crop: -crop.side)
+    def candidates(self, rgb: Rgb) -> list[Detection]:
+        """Where faces may be, surest first."""
+        return self._detector(rgb)
 
     def read(self, rgb: Rgb, crop: Crop) -> Reading:
         """What the landmark network sees in a crop."""
         return self._landmarker(rgb, crop)
 
-    def _settled(self, rgb: Rgb, crop: Crop) -> Face | None:
-        """The face in a crop, if looks at it from other crops agree; their mean."""
+    def _settled(self, rgb: Rgb, crop: Crop, score: float) -> Face | None:
+        """The face in a crop, if looks at it from other crops agree, the less sure the better; their mean."""
         first = self.read(rgb, crop)
         if first.presence < PRESENT:
             return None
@@ -93,7 +96,7 @@ class DistilledTracker:
         looks = [second.points]
         for across, down, side, lean in LOOKS:
             looks.append(self.read(rgb, crop.beside(across, down, side, np.radians(lean))).points)
-            if np.linalg.norm((looks[-1] - looks[0])[:, :2], axis=1).mean() > AGREED * crop.side:
+            if np.linalg.norm((looks[-1] - looks[0])[:, :2], axis=1).mean() > AGREED * score * crop.side:
                 return None
         return Face(np.mean(looks, axis=0))
 
