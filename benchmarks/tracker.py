@@ -3,8 +3,10 @@
     python benchmarks/tracker.py --data DIR --tracker FOLDER --models DIR --out tracker.json
 
 DIR of the data is a dataset folder (only its split `eval` is looked at), FOLDER a run of `gioconda train
-tracker`, DIR of the models that of the measuring networks. Distances are over the distance of the irises, in
-per cent. Writes all figures as JSON and prints them as tables; `[low, high]` is the 95 % bootstrap interval.
+tracker` (without it, the tracker of the package), DIR of the models that of the measuring networks. The teacher
+itself (extra `mediapipe`) is measured too, looking into a mirror: nobody can be asked to agree with it better
+than it does. Distances are over the distance of the irises, in per cent. Writes all figures as JSON and prints
+them as tables; `[low, high]` is the 95 % bootstrap interval.
 Times are CPU time on one core.
 """
 
@@ -16,6 +18,7 @@ import lzma
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ import numpy as np
 from gioconda.evaluation.bootstrap import Estimate, paired, pooled
 from gioconda.evaluation.following import blinks, correlation, matched
 from gioconda.evaluation.judges import EyeJudge, FaceJudge, mouth_opening
-from gioconda.face import EYES, eye_distance
+from gioconda.face import EYES, eye_distance, face_model
 from gioconda.media.video import VideoReader
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.tracking import Box, Tracker
@@ -35,6 +38,7 @@ from gioconda.tracking.distilled import NETWORKS, DistilledTracker
 from gioconda.tracking.facemesh import FaceMeshTracker
 from gioconda.tracking.landmarker import Landmarker
 
+PACKAGED = Path(str(resources.files("gioconda.data.tracker")))
 IRISES = [i for eye in EYES for i in eye.iris]
 LEAST_MOVEMENT = {"mouth": 0.03, "lids": 0.03, "gaze": 0.03}
 """Standard deviation from which a signal is correlated: mouth in eye distances, lids and gaze in eye widths."""
@@ -79,6 +83,13 @@ def follow(tracker: Tracker, frames: list[Array]) -> Array:
     return np.stack([np.full((478, 3), np.nan) if face is None else face.points for face in found])
 
 
+def in_a_mirror(tracker: Tracker, frames: list[Array]) -> Array:
+    """The same, found in the mirrored frames."""
+    points = follow(tracker, [np.ascontiguousarray(rgb[:, ::-1]) for rgb in frames])[:, face_model().mirror]
+    points[..., 0] = frames[0].shape[1] - 1 - points[..., 0]
+    return points
+
+
 def point_errors(points: Array, truth: Array) -> tuple[Array, Array]:
     """Mean error of all points and of the irises' in per cent of the irises' distance, (frames,) each."""
     unit = np.linalg.norm(truth[:, EYES[0].iris[0], :2] - truth[:, EYES[1].iris[0], :2], axis=1)
@@ -112,19 +123,21 @@ def judged(frames: list[Array], face_judge: FaceJudge, eye_judge: EyeJudge) -> d
     return {"mouth": mouth, "gaze": gaze}
 
 
-def measure_clips(tracker: Tracker, data: Path, models: Path, most: int) -> list[dict[str, Any]]:
-    """One line of figures for each clip."""
-    judges = FaceJudge(models), EyeJudge(models)
+def measure_clips(
+    tracker: Tracker, data: Path, models: Path | None, most: int, mirrored: bool = False
+) -> list[dict[str, Any]]:
+    """One line of figures for each clip; without models, none by the independent judge."""
+    judges = (FaceJudge(models), EyeJudge(models)) if models else None
     lines = []
     for number, (row, truth, frames) in enumerate(eval_clips(data)):
         if number == most:
             break
-        points = follow(tracker, frames)
+        points = (in_a_mirror if mirrored else follow)(tracker, frames)
         seen = np.isfinite(points[:, 0, 0])
         error, irises = point_errors(points, truth)
         line = {"id": row["id"], "frames": len(frames), "seen": int(seen.sum())}
         line |= {"error": float(np.nanmean(error)), "irises": float(np.nanmean(irises))} if seen.any() else {}
-        ours, teachers, judge = signals(points), signals(truth), judged(frames, *judges)
+        ours, teachers, judge = signals(points), signals(truth), judged(frames, *judges) if judges else {}
         for name, least in LEAST_MOVEMENT.items():
             if teachers[name].std() >= least:
                 line[f"{name}_teacher"] = correlation(ours[name], teachers[name])
@@ -282,7 +295,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tracker", type=Path, required=True, help="a run of 'gioconda train tracker'")
+    parser.add_argument("--tracker", type=Path, default=PACKAGED, help="a run of 'gioconda train tracker'")
     parser.add_argument("--models", type=Path, required=True, help="folder of the measuring networks")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=10**6, help="measure so many clips only")
@@ -291,9 +304,10 @@ def main() -> None:
     ours = DistilledTracker(options.tracker)
     trackers: dict[str, Tracker] = {"ours": ours, "teacher": FaceMeshTracker()}
     clips = measure_clips(ours, options.data, options.models, options.clips)
+    mirrored = measure_clips(trackers["teacher"], options.data, None, options.clips, mirrored=True)
     stills = measure_stills(ours, options.data)
     results: dict[str, Any] = {
-        "figures": summary(clips, stills),
+        "figures": summary(clips, stills) | {f"mirrored teacher, {k}": v for k, v in summary(mirrored, []).items()},
         "harder": measure_harder(trackers, options.data, options.harder),
         "false_alarms": {name: false_alarms(tracker) for name, tracker in trackers.items()},
         "jitter": {name: jitter(tracker, options.data) for name, tracker in trackers.items()},

@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import numpy as np
+import pytest
+
+pytest.importorskip("mediapipe", reason="the extra 'mediapipe' is not installed")
 
 from gioconda.tracking.facemesh import FaceMeshTracker
 
@@ -43,6 +46,8 @@ def test_others_are_heard_while_a_picture_is_searched(capfd):
 def test_standard_error_may_be_closed(picture):
     shell = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
     done = subprocess.run(
-        [*shell, sys.executable, "-m", "gioconda.cli", "faces", str(picture)], capture_output=True, text=True
+        [*shell, sys.executable, "-m", "gioconda.cli", "faces", str(picture), "--tracker", "mediapipe"],
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stdout.count("--box")) == (0, 1)

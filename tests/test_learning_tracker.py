@@ -505,6 +505,7 @@ def train(*arguments):
 
 
 def test_the_command_trains_and_exports(tmp_path, data, capsys):
+    pytest.importorskip("mediapipe", reason="the extra 'mediapipe' (the teacher) is not installed")
     if not TEACHER.is_file():
         pytest.skip("no teacher beside the repository (../shared/models)")
     run = tmp_path / "run"
@@ -538,6 +539,7 @@ def test_the_command_trains_and_exports(tmp_path, data, capsys):
     ],
 )
 def test_the_command_refuses(tmp_path, data, capsys, change, said):
+    pytest.importorskip("mediapipe", reason="the extra 'mediapipe' (the teacher) is not installed")
     assert train("--data", data, "--teacher", TEACHER, "--out", tmp_path / "run", "--frames", 4, *change) == 2
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1

@@ -144,7 +144,7 @@ def test_gain_of_the_mouth_scales_the_lips(plain, motion, gain):
     )
     # The corners of the mouth owe a little to the gain of the brows.
     own = upright(plain, retarget(plain, Motion.neutral(), ALL))[list(LIPS)][:, [0, 2]]
-    assert part - own == pytest.approx(gain * (whole - own), abs=0.03 * np.abs(motion.offsets).max() + 1e-4)
+    assert part - own == pytest.approx(gain * (whole - own), abs=0.03 * float(np.abs(motion.offsets).max()) + 1e-4)
 
 
 @given(motions(), st.floats(0, 2))

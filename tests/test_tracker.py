@@ -1,17 +1,22 @@
 """The tracker of two small networks: crops, the detector's decoding, finding and following."""
 
+import hashlib
 import importlib.util
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gioconda.errors import UsageError
-from gioconda.face import LANDMARKS, face_model
+import gioconda
+from gioconda.errors import MissingExtraError, UsageError
+from gioconda.face import LANDMARKS, eye_distance, face_model
 from gioconda.geometry import rotation
-from gioconda.tracking import Box, Face
+from gioconda.tracking import Box, Face, default_tracker, tracker_named
 from gioconda.tracking.crops import CROP, Crop, five_points, five_squares, squares
 from gioconda.tracking.detector import Detection, distinct, peaks
 from gioconda.tracking.distilled import BOX_LEANS, NETWORKS, DistilledTracker
@@ -189,7 +194,7 @@ class Seeing(DistilledTracker):
     def __init__(self, *faces):
         self.faces = [face.astype(np.float32) for face in faces]
 
-    def candidates(self, rgb):
+    def candidates(self, rgb, sizes=()):
         return [Detection(five_points(face), 0.9) for face in self.faces]
 
     def read(self, rgb, crop):
@@ -227,7 +232,7 @@ class Wavering(Seeing):
         super().__init__(face)
         self.score = score
 
-    def candidates(self, rgb):
+    def candidates(self, rgb, sizes=()):
         return [Detection(five_points(self.faces[0]), self.score)]
 
     def read(self, rgb, crop):
@@ -286,7 +291,7 @@ def test_a_face_that_moves_fast_is_read_again_where_it_is(far, readings):
 class Chasing(Seeing):
     """Sees a face always a little to the right of where it looks, and none in the whole picture."""
 
-    def candidates(self, rgb):
+    def candidates(self, rgb, sizes=()):
         return []
 
     def read(self, rgb, crop):
@@ -322,6 +327,16 @@ class Blind(DistilledTracker):
         return Search([], ["nothing"])
 
 
+def test_those_who_cannot_wait_glance_at_every_frame():
+    face = posed(size=50, x=150, y=120)
+    tracker = Seeing(face)
+    sizes = []
+    tracker.candidates = lambda rgb, at: sizes.append(at) or []
+    follower = tracker.follow(quick=True)
+    assert [follower(BLANK) for _ in range(3)] == [None] * 3
+    assert sizes == [(320,)] * 3
+
+
 def test_a_lost_face_is_not_searched_for_in_every_frame():
     tracker = Blind()
     follower = tracker.follow()
@@ -337,3 +352,57 @@ def test_a_folder_without_networks(tmp_path):
 def test_expressions_are_named_once():
     assert len(set(EXPRESSIONS)) == 52
     assert {"jawOpen", "eyeBlinkLeft", "mouthSmileRight"} < set(EXPRESSIONS)
+
+
+# The networks that come with the package
+
+
+def test_the_networks_are_those_of_the_card():
+    folder = Path(gioconda.__file__).parent / "data/tracker"
+    card = json.loads((folder / "tracker.json").read_text())
+    page = (Path(__file__).parents[1] / "docs/tracker.md").read_text()
+    assert sorted(card["networks"]) == sorted(NETWORKS)
+    for name, told in card["networks"].items():
+        digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert told["sha256"] == digest
+        assert digest in page
+    assert sum(told["bytes"] for told in card["networks"].values()) < 5e6
+
+
+@pytest.mark.parametrize(("zoom", "lean"), [(1.0, 0), (0.25, 0), (3.0, 0), (1.0, 40), (1.0, -40)])
+def test_a_person_is_found_at_any_size_and_lean(portrait, zoom, lean):
+    rgb = portrait.views[0].rgb
+    (known,) = default_tracker().find(rgb).faces
+    turn = cv2.getRotationMatrix2D((128, 128), lean, zoom)
+    turn[:, 2] += 128 * zoom - 128
+    size = round(256 * zoom)
+    shown = cv2.warpAffine(rgb, turn, (size, size), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    (found,) = default_tracker().find(shown).faces
+    expected = known.points[:, :2] @ turn[:, :2].T + turn[:, 2]
+    off = np.linalg.norm(found.points[:, :2] - expected, axis=1).mean()
+    assert off < 0.06 * zoom * eye_distance(known.points)
+
+
+def test_nobody_is_found_where_nobody_is(portrait):
+    rgb = portrait.views[0].rgb
+    x, y = np.meshgrid(np.arange(256), np.arange(256))
+    noise = np.random.default_rng(0).integers(0, 256, rgb.shape).astype(np.uint8)
+    pieces = rgb.reshape(16, 16, 16, 16, 3)[::-1, :, ::-1]
+    scattered = np.ascontiguousarray(pieces.transpose(2, 1, 0, 3, 4).reshape(rgb.shape))
+    waves = np.dstack([np.uint8(127 + 120 * np.sin(x / 9) * np.cos(y / 7))] * 3)
+    for picture in (noise, scattered, waves, np.full_like(rgb, 128)):
+        assert default_tracker().find(picture).faces == []
+
+
+def test_a_jump_is_followed(portrait):
+    rgb = portrait.views[0].rgb
+    follower = default_tracker().follow()
+    before = follower(rgb)
+    after = follower(np.ascontiguousarray(np.roll(rgb, 30, axis=1)))
+    assert after.points[:, 0] - before.points[:, 0] == pytest.approx(30, abs=3)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mediapipe") is not None, reason="the extra 'mediapipe' is installed")
+def test_a_tracker_that_is_not_installed():
+    with pytest.raises(MissingExtraError, match=r"pip install 'gioconda\[mediapipe\]'"):
+        tracker_named("mediapipe")

@@ -47,8 +47,8 @@ LESSONS = 0.04
 KILLS_A_ROUND = 5
 LOADED = (
     *("gioconda.learning.export", "gioconda.learning.meta", "gioconda.learning.personalize", "gioconda.datasets.build"),
-    *("gioconda.demo", "skimage.data", "mediapipe.python.solutions.face_mesh", "c2pa", "cryptography.x509"),
-    *("mediapipe.python.solutions.face_detection", "gioconda.credentials.verification", "makers"),
+    *("gioconda.demo", "skimage.data", "gioconda.tracking.distilled", "c2pa", "cryptography.x509"),
+    *("gioconda.credentials.verification", "makers"),
 )
 """What is loaded before anything is forked; nothing of it begins a thread."""
 

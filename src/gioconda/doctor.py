@@ -25,8 +25,7 @@ class Finding:
 
 PACKAGES = {
     "numpy": "arrays",
-    "mediapipe": "face tracker",
-    "opencv-contrib-python": "warping pictures",
+    "opencv-python-headless": "warping pictures",
     "av": "video and sound",
     "pillow": "pictures",
     "onnxruntime": "networks",
@@ -37,6 +36,7 @@ PACKAGES = {
 }
 ENCODERS = {".mp4": "libx264", ".webm": "libvpx-vp9", ".webp": "libwebp_anim", ".gif": "gif", ".apng": "apng"}
 EXTRAS = {
+    "mediapipe": ("mediapipe", "another face tracker"),
     "skimage": ("demo", "the built-in portrait of 'gioconda demo'"),
     "pillow_heif": ("heic", "HEIC pictures"),
     "torch": ("learn", "training"),

@@ -14,6 +14,7 @@ from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
 from gioconda.photo import capture_photo
 from gioconda.progress import Progress, quiet
+from gioconda.tracking import Tracker
 
 _FOLDER = resources.files("gioconda.data.performances")
 
@@ -36,9 +37,16 @@ def builtin(name: str) -> Performance:
 
 
 def open_driver(
-    driver: str, *, start: float = 0.0, end: float | None = None, progress: Progress = quiet
+    driver: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    tracker: Tracker | None = None,
+    progress: Progress = quiet,
 ) -> Performance:
     """The performance that a word on the command line names: a file, a camera, or else a built-in performance.
+
+    `tracker` finds the face in what is recorded; None for the default.
 
     Raises:
         VideoError, PictureError, MotionFileError, NoFaceError: the file or the camera is of no use.
@@ -53,13 +61,20 @@ def open_driver(
         raise VideoError(
             f"{driver}: no such file, and no built-in performance of that name ({', '.join(builtin_names())})"
         )
-    return record_driver(driver, start=start, end=end, progress=progress)
+    return record_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
 
 
 def record_driver(
-    driver: str, *, start: float = 0.0, end: float | None = None, progress: Progress = quiet
+    driver: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    tracker: Tracker | None = None,
+    progress: Progress = quiet,
 ) -> Performance:
     """A performance recorded from a video, from a still picture (one frame), or from a camera (`camera:0`).
+
+    `tracker` finds the face; None for the default.
 
     Raises:
         VideoError, PictureError, NoFaceError: the file or the camera is of no use.
@@ -69,8 +84,8 @@ def record_driver(
     if kind == "camera" and name:
         if end is None:
             raise UsageError(f"{driver}: a camera has no end; say with --end after how many seconds to stop")
-        return record(Camera(name), driver, start=start, end=end, progress=progress)
+        return record(Camera(name), driver, start=start, end=end, tracker=tracker, progress=progress)
     path = Path(driver)
     if is_still(path):
-        return capture_photo(path).trimmed(start, end)
-    return capture(path, start=start, end=end, progress=progress)
+        return capture_photo(path, tracker=tracker).trimmed(start, end)
+    return capture(path, start=start, end=end, tracker=tracker, progress=progress)

@@ -23,10 +23,17 @@ from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
+from gioconda.tracking import Tracker
 
 
 def kept_performance(
-    folder: Path, driver: str, *, start: float = 0.0, end: float | None = None, progress: Progress = quiet
+    folder: Path,
+    driver: str,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    tracker: Tracker | None = None,
+    progress: Progress = quiet,
 ) -> Performance:
     """As `open_driver`; what was recorded from a video is kept in the folder.
 
@@ -35,12 +42,13 @@ def kept_performance(
         GiocondaError: as `open_driver`.
     """
     path = Path(driver)
-    kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}.motion")
+    tracked = "" if tracker is None else f"-{tracker.name}"
+    kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}{tracked}.motion")
     if kept is None:
-        return open_driver(driver, start=start, end=end, progress=progress)
+        return open_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
     with suppress(MotionFileError):  # none yet, or of no use
         return replace(read_motion(kept), source=path, sha256=sha256_of(path))
-    performance = open_driver(driver, start=start, end=end, progress=progress)
+    performance = open_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
     if performance.source is not None:
         performance.save(kept)
     return performance

@@ -41,9 +41,9 @@ def printable(text: str) -> str:
 def read_array(file: IO[bytes], most: int = MOST_BYTES) -> NDArray[Any]:
     """An array in NumPy's own format. Raises ValueError: not one, cut short, or of more bytes than `most`."""
     try:
-        version = npy.read_magic(file)  # type: ignore[no-untyped-call]
+        version = npy.read_magic(file)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, kind = read_header(file)  # type: ignore[no-untyped-call]
+        shape, by_columns, kind = read_header(file)
         size = math.prod(shape) * kind.itemsize
         if kind.hasobject or min(shape, default=0) < 0 or size > most:
             raise ValueError(f"no array of {kind} and shape {shape} is read")

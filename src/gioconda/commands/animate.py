@@ -78,6 +78,7 @@ def _run(options: argparse.Namespace) -> None:
     from gioconda.pipeline import animate, save_scene, sound_of
     from gioconda.portrait import Portrait
     from gioconda.resume import check_resumable
+    from gioconda.tracking import tracker_named
 
     people = _people(options)
     if options.resume:
@@ -89,7 +90,10 @@ def _run(options: argparse.Namespace) -> None:
     told = disclosure(options)
     scene: Animation | Group
     if options.driver is None:
-        portraits = Portrait.from_group(options.pictures[0], list(people), max_pixels=options.max_pixels)
+        tracker = tracker_named(options.tracker)
+        portraits = Portrait.from_group(
+            options.pictures[0], list(people), max_pixels=options.max_pixels, tracker=tracker
+        )
         performances = _performances(options, people.values())
         movements = [performances[driver] for driver in people.values()]
         scene = Group.of(portraits, movements, size=options.size, **drawing(options))
@@ -162,10 +166,13 @@ def _performances(options: argparse.Namespace, drivers: Iterable[str]) -> dict[s
     from gioconda.drivers import open_driver
     from gioconda.resume import resume_folder
     from gioconda.tracked import kept_performance
+    from gioconda.tracking import tracker_named
 
+    tracker = tracker_named(options.tracker)
     opened = partial(kept_performance, resume_folder(options.out)) if options.resume else open_driver
     return {
-        driver: opened(driver, start=options.start, end=options.end, progress=bar) for driver in dict.fromkeys(drivers)
+        driver: opened(driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
+        for driver in dict.fromkeys(drivers)
     }
 
 

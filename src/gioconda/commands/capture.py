@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_span, report_gaps, verb
+from gioconda.commands.options import Verbs, add_span, add_tracker, report_gaps, verb
 from gioconda.progress import bar
 
 
@@ -15,14 +15,17 @@ def add(verbs: Verbs) -> None:
     added.add_argument("driver", help="a video or a photograph of somebody's face, or camera:0")
     added.add_argument("--out", type=Path, required=True, help="where to keep it; ends in .motion")
     add_span(added)
+    add_tracker(added)
 
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.drivers import record_driver
     from gioconda.motion_file import check_motion_path
+    from gioconda.tracking import tracker_named
 
     check_motion_path(options.out)
-    performance = record_driver(options.driver, start=options.start, end=options.end, progress=bar)
+    tracker = tracker_named(options.tracker)
+    performance = record_driver(options.driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
     performance.save(options.out)
     print(f"{options.out}: {len(performance)} frames, {performance.duration:.2f} s, {options.out.stat().st_size} bytes")
     report_gaps(performance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_max_pixels, verb
+from gioconda.commands.options import Verbs, add_max_pixels, add_tracker, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -14,18 +14,19 @@ def add(verbs: Verbs) -> None:
     added.add_argument("picture", type=Path)
     added.add_argument("--out", type=Path, metavar="FILE.png", help="draw them on a copy of the picture")
     add_max_pixels(added)
+    add_tracker(added)
 
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.errors import NoFaceError, OutputError
     from gioconda.faces import draw_faces
     from gioconda.media.pictures import read_picture, write_png
-    from gioconda.tracking import default_tracker
+    from gioconda.tracking import tracker_named
 
     if options.out and options.out.suffix != ".png":
         raise OutputError(f"{options.out}: the faces are drawn on a PNG picture; let the name end in .png")
     picture = read_picture(options.picture, options.max_pixels)
-    search = default_tracker().find(picture.rgb)
+    search = tracker_named(options.tracker).find(picture.rgb)
     if not search.faces:
         raise NoFaceError(
             f"{options.picture}: no face found (tried {'; '.join(search.tried)}); "

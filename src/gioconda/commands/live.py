@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> None:
     from gioconda.live.mirror import Mirror
     from gioconda.live.source import captured, open_source
     from gioconda.live.virtual_camera import VirtualCamera
-    from gioconda.tracking import default_tracker
+    from gioconda.tracking import tracker_named
 
     subject = read_portrait(options, options.face)
     portrait = portrait_of(subject).framed(options.crop, options.size)
@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace) -> None:
     late: deque[float] = deque(maxlen=REMEMBERED)
     with ExitStack() as stack:
         camera = stack.enter_context(VirtualCamera()) if options.virtual_camera else None
-        mirror = stack.enter_context(Mirror(frames, LiveDriver(default_tracker()), drawing))
+        mirror = stack.enter_context(Mirror(frames, LiveDriver(tracker_named(options.tracker)), drawing))
         reflections = iter(mirror)
         next(reflections, None)  # a camera that is not there is told of before a page opens
         server = stack.enter_context(_serving(mirror, options))

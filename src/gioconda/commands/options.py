@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gioconda.media.pictures import MAX_PIXELS
+from gioconda.tracking.tracker import TRACKERS
 
 if TYPE_CHECKING:
     from gioconda.avatar import Avatar
@@ -52,6 +53,17 @@ def add_pictures(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--box", type=box, metavar="X,Y,W,H", help="where the face is, in pixels, when it is not found")
     add_landmarks(verb)
     add_max_pixels(verb)
+    add_tracker(verb)
+
+
+def add_tracker(verb: argparse.ArgumentParser) -> None:
+    """What finds the faces."""
+    verb.add_argument(
+        "--tracker",
+        choices=TRACKERS,
+        default=TRACKERS[0],
+        help="what finds the faces (default: %(default)s; the other wants the extra 'mediapipe')",
+    )
 
 
 def add_face(verb: argparse.ArgumentParser) -> None:
@@ -65,6 +77,7 @@ def read_portrait(options: argparse.Namespace, face: int | None) -> Portrait | A
     """What `add_pictures` asked for; `face` is the number that was given, if one was."""
     from gioconda.errors import UsageError
     from gioconda.portrait import Portrait
+    from gioconda.tracking import tracker_named
 
     if avatar := _avatar(options):
         if face is not None or options.box or options.landmarks:
@@ -76,6 +89,7 @@ def read_portrait(options: argparse.Namespace, face: int | None) -> Portrait | A
         box=options.box,
         landmarks=options.landmarks,
         max_pixels=options.max_pixels,
+        tracker=tracker_named(options.tracker),
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_landmarks, add_max_pixels, verb
+from gioconda.commands.options import Verbs, add_landmarks, add_max_pixels, add_tracker, verb
 
 
 def add(verbs: Verbs) -> None:
@@ -18,12 +18,15 @@ def add(verbs: Verbs) -> None:
     add_landmarks(added)
     added.add_argument("--json", action="store_true", help="print all that was measured as JSON")
     add_max_pixels(added)
+    add_tracker(added)
 
 
 def _check(options: argparse.Namespace) -> None:
     from gioconda.portrait_check import check
+    from gioconda.tracking import tracker_named
 
-    report = check(options.pictures, landmarks=options.landmarks, max_pixels=options.max_pixels)
+    tracker = tracker_named(options.tracker)
+    report = check(options.pictures, landmarks=options.landmarks, max_pixels=options.max_pixels, tracker=tracker)
     if options.json:
         print(json.dumps(report.as_json(), indent=1))
         return

@@ -41,14 +41,17 @@ def _run(options: argparse.Namespace) -> None:
     from gioconda.drivers import open_driver
     from gioconda.media.clip import check_output
     from gioconda.pipeline import Reel
+    from gioconda.tracking import tracker_named
 
     check_output(options.out)
     if options.sound is not None and not 0 <= options.sound < len(options.drivers):
         raise UsageError(f"--sound {options.sound}: the drivers are numbered 0 to {len(options.drivers) - 1}")
     told = disclosure(options)
     subject = read_portrait(options, options.face)
+    tracker = tracker_named(options.tracker)
     performances = [
-        open_driver(driver, start=options.start, end=options.end, progress=bar) for driver in options.drivers
+        open_driver(driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
+        for driver in options.drivers
     ]
     reel = Reel.of(
         portrait_of(subject),

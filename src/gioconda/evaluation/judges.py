@@ -171,7 +171,7 @@ class PoseJudge:
         reach = 0.8 * side
         crop = _cut(rgb, _stretch((x - reach, y - reach, x + reach, y + reach), 64), (64, 64))
         blue_first = np.ascontiguousarray(crop[..., ::-1], np.float32)
-        tensor = ((blue_first - 127.5) / 128).transpose(2, 0, 1)[None]
+        tensor = ((blue_first - np.float32(127.5)) / np.float32(128)).transpose(2, 0, 1)[None]
         yaw, pitch, roll = np.mean([network(tensor)[0][0] for network in self._networks], axis=0)
         # The networks count yaw towards the picture's left.
         return HeadPose(-float(yaw), float(pitch), float(roll))

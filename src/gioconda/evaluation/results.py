@@ -286,7 +286,7 @@ def info(
 def versions() -> dict[str, str]:
     """Versions of everything that could change a figure."""
     found = {"gioconda": __version__, "python": platform.python_version()}
-    for name in ("numpy", "opencv-contrib-python", "mediapipe", "onnxruntime", "av", "torch"):
+    for name in ("numpy", "opencv-python-headless", "mediapipe", "onnxruntime", "av", "torch"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -144,9 +144,7 @@ def _make_pool(data: Path, run: Path, settings: WarpTraining, paths: dict[str, P
 def _begun(path: Path, shape: tuple[int, ...]) -> Iterator[Array]:
     """An array that is filled on the disk and has its name when it is whole. Raises OSError: a full disk, at once."""
     with whole_file(path) as file:
-        npy.write_array_header_1_0(  # type: ignore[no-untyped-call]
-            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
+        npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         file.flush()
         # A disk that is full while memory is mapped ends the process.
         os.posix_fallocate(file.fileno(), 0, file.tell() + math.prod(shape))

@@ -90,7 +90,7 @@ def grown(rgb: Array, known: Array) -> Array:
                 cv2.resize(share, size, interpolation=cv2.INTER_AREA),
             )
         )
-    filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
+    filled: Array = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
     for colour, share in reversed(levels[:-1]):
         filled = cv2.resize(filled, share.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(*share.shape, 3)
         certain = np.minimum(share, 1)[..., None]

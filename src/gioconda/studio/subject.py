@@ -19,6 +19,7 @@ from gioconda.media.pictures import read_picture
 from gioconda.portrait import Portrait
 from gioconda.resume import digest
 from gioconda.tracking import Box, Face, FaceFollower, Search, Tracker, default_tracker
+from gioconda.tracking.tracker import TrackerName
 
 SHOWN = 900
 """Longest side, in pixels, of the picture as the page shows it."""
@@ -33,6 +34,11 @@ class RememberingTracker:
         self._tracker = tracker
         self._known: dict[str, Search] = {}
         self._lock = threading.Lock()
+
+    @property
+    def name(self) -> TrackerName:
+        """As the tracker's."""
+        return self._tracker.name
 
     def find(self, rgb: Rgb) -> Search:
         """All faces of a picture."""

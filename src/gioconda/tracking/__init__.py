@@ -3,6 +3,6 @@
 `Tracker` is all the rest of the product knows of face tracking.
 """
 
-from gioconda.tracking.tracker import Box, Face, FaceFollower, Search, Tracker, default_tracker
+from gioconda.tracking.tracker import Box, Face, FaceFollower, Search, Tracker, default_tracker, tracker_named
 
-__all__ = ["Box", "Face", "FaceFollower", "Search", "Tracker", "default_tracker"]
+__all__ = ["Box", "Face", "FaceFollower", "Search", "Tracker", "default_tracker", "tracker_named"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ STRIDE = 8
 """Pixels a cell of the detector's map."""
 MULTIPLE = 32
 """The network's picture has sides of multiples of so many pixels."""
-PYRAMID = (320, 640, 1280, 2560, 5120)
+PYRAMID = (320, 640, 1280, 2560)
 """Longest sides, in pixels, at which a picture is searched."""
 ALWAYS = 2
 """So many of them always; finer ones while nothing was found."""
@@ -46,11 +47,13 @@ class Detector:
     def __init__(self, path: Path) -> None:
         self._session = open_network(path, threads=1)
 
-    def __call__(self, rgb: NDArray[np.uint8], threshold: float = SURE) -> list[Detection]:
-        """All faces of a picture, uint8 (height, width, 3), surest first."""
+    def __call__(
+        self, rgb: NDArray[np.uint8], sizes: Sequence[int] = PYRAMID, threshold: float = SURE
+    ) -> list[Detection]:
+        """All faces of a picture, uint8 (height, width, 3), surest first; searched at some longest sides."""
         longest = max(rgb.shape[:2])
         found: list[Detection] = []
-        for number, size in enumerate(PYRAMID):
+        for number, size in enumerate(sizes):
             if (number >= ALWAYS and found) or (number and size / 2 >= longest):
                 break
             found += self.at_size(rgb, min(size, 2 * longest), threshold)

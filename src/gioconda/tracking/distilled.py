@@ -1,16 +1,18 @@
-"""A tracker of two small networks in ONNX Runtime, learned from a teacher: see `docs/training.md`."""
+"""The tracker in use: two small networks in ONNX Runtime, learned from a teacher. See `docs/tracker.md`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from gioconda.errors import UsageError
 from gioconda.tracking.crops import Crop
-from gioconda.tracking.detector import Detection, Detector
+from gioconda.tracking.detector import PYRAMID, Detection, Detector
 from gioconda.tracking.landmarker import Landmarker, Reading
-from gioconda.tracking.tracker import Box, Face, Rgb, Search
+from gioconda.tracking.tracker import Box, Face, Rgb, Search, TrackerName
 
 NETWORKS = ("detector.onnx", "landmarks.onnx")
 """Files that `gioconda train tracker` leaves in its folder."""
@@ -34,13 +36,16 @@ BOX_LEANS = (0.0, -25.0, 25.0, -50.0, 50.0)
 
 
 class DistilledTracker:
-    """See `gioconda.tracking.Tracker`. `folder` holds the two networks of `NETWORKS`.
+    """See `gioconda.tracking.Tracker`. `folder` holds the two networks of `NETWORKS`; None for those of the package.
 
     Raises:
         UsageError: one of them is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    name: TrackerName = "gioconda"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or Path(str(resources.files("gioconda.data.tracker")))
         for name in NETWORKS:
             if not (folder / name).is_file():
                 raise UsageError(
@@ -51,14 +56,21 @@ class DistilledTracker:
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""
-        looked = (self._settled(rgb, found.crop, found.score) for found in self.candidates(rgb))
+        return Search(self._faces(rgb, PYRAMID), ["faces of all sizes in the whole picture"])
+
+    def glance(self, rgb: Rgb) -> list[Face]:
+        """The large faces, largest first, in a hundredth of a second."""
+        return self._faces(rgb, PYRAMID[:1])
+
+    def _faces(self, rgb: Rgb, sizes: Sequence[int]) -> list[Face]:
+        looked = (self._settled(rgb, found.crop, found.score) for found in self.candidates(rgb, sizes))
         faces = [face for face in looked if face is not None]
         faces.sort(key=lambda face: -face.box.width * face.box.height)
         kept: list[Face] = []
         for face in faces:
             if all(face.box.overlap(other.box) < 0.4 for other in kept):
                 kept.append(face)
-        return Search(kept, ["faces of all sizes in the whole picture"])
+        return kept
 
     def find_in(self, rgb: Rgb, box: Box) -> Search:
         """The face inside a box, upright or leaning."""
@@ -76,9 +88,9 @@ class DistilledTracker:
         """A fresh follower, of a face or of the largest."""
         return DistilledFollower(self, face, quick)
 
-    def candidates(self, rgb: Rgb) -> list[Detection]:
-        """Where faces may be, surest first."""
-        return self._detector(rgb)
+    def candidates(self, rgb: Rgb, sizes: Sequence[int] = PYRAMID) -> list[Detection]:
+        """Where faces may be, surest first; `sizes` are the longest sides at which the picture is searched."""
+        return self._detector(rgb, sizes)
 
     def read(self, rgb: Rgb, crop: Crop) -> Reading:
         """What the landmark network sees in a crop."""
@@ -107,7 +119,7 @@ class DistilledFollower:
     def __init__(self, tracker: DistilledTracker, face: Face | None = None, quick: bool = False) -> None:
         self._tracker = tracker
         self._crop = None if face is None else Crop.around(face.points)
-        self._retry_after = 0 if quick else RETRY_AFTER
+        self._quick = quick
         self._wait = 0
 
     def __call__(self, rgb: Rgb) -> Face | None:
@@ -121,9 +133,9 @@ class DistilledFollower:
         if self._wait > 0:
             self._wait -= 1
             return None
-        found = self._tracker.find(rgb).faces
+        found = self._tracker.glance(rgb) if self._quick else self._tracker.find(rgb).faces
         if not found:
-            self._wait = self._retry_after
+            self._wait = 0 if self._quick else RETRY_AFTER
             return None
         self._crop = Crop.around(found[0].points)
         return found[0]

@@ -1,4 +1,4 @@
-"""The tracker behind `default_tracker`: MediaPipe Face Mesh, whose networks lie inside its package.
+"""The tracker called `mediapipe`: MediaPipe Face Mesh, whose networks lie inside its package; an extra.
 
 Face Mesh looks for faces that fill a good part of what it is shown and takes whichever it likes
 best. Around it, this module finds small faces (pyramid and tiles), keeps to one person, and shows
@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gioconda.tracking.tracker import Box, Face, Rgb, Search
+from gioconda.tracking.tracker import Box, Face, Rgb, Search, TrackerName
 
 PYRAMID = ((1, 2), (3,), (5,))
 """Tiles a side, coarse to fine; a finer level is looked at only while the coarser ones found nothing."""
@@ -139,6 +139,8 @@ class FaceMeshTracker:
 
     Networks for single pictures are made once and kept: making one takes longer than using it, and each holds memory.
     """
+
+    name: TrackerName = "mediapipe"
 
     def __init__(self) -> None:
         self._detectors: dict[tuple[int, float], Any] = {}

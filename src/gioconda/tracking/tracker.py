@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from importlib.util import find_spec
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.errors import MissingExtraError
 from gioconda.face import Points, bounds
 
 Rgb = NDArray[np.uint8]
+TrackerName = Literal["gioconda", "mediapipe"]
+TRACKERS: tuple[TrackerName, ...] = get_args(TrackerName)
+"""The product's own, and MediaPipe's Face Mesh, its teacher."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class FaceFollower(Protocol):
 class Tracker(Protocol):
     """Finds and follows faces."""
 
+    @property
+    def name(self) -> TrackerName:
+        """Which of `TRACKERS` it is."""
+        ...
+
     def find(self, rgb: Rgb) -> Search:
         """All faces of a still picture, uint8 (height, width, 3)."""
         ...
@@ -88,8 +98,23 @@ class Tracker(Protocol):
 
 
 def default_tracker() -> Tracker:
-    """The tracker the product uses unless told otherwise."""
+    """The tracker the product uses unless told otherwise: its own."""
     # Imported here: loading the networks' runtime takes half a second that --help need not wait for.
+    from gioconda.tracking.distilled import DistilledTracker
+
+    return DistilledTracker()
+
+
+def tracker_named(name: TrackerName) -> Tracker:
+    """One of `TRACKERS`.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if name == "gioconda":
+        return default_tracker()
+    if not find_spec("mediapipe"):
+        raise MissingExtraError("the tracker 'mediapipe' is not installed: pip install 'gioconda[mediapipe]'")
     from gioconda.tracking.facemesh import FaceMeshTracker
 
     return FaceMeshTracker()

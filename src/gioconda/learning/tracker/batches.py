@@ -45,7 +45,7 @@ class FaceBatches:
     """The pool on a device, and random batches of it."""
 
     def __init__(self, faces: Faces, device: str) -> None:
-        def kept(values: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+        def kept(values: Array) -> Tensor:
             return torch.from_numpy(np.asarray(values)).to(device)
 
         self.device = device

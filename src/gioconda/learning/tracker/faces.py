@@ -141,7 +141,7 @@ class _Teacher:
             from mediapipe.tasks.python.core.base_options import BaseOptions
             from mediapipe.tasks.python.vision import FaceLandmarker, FaceLandmarkerOptions
         except ImportError as error:
-            raise MissingExtraError("the teacher needs MediaPipe: pip install 'gioconda[learn]'") from error
+            raise MissingExtraError("the teacher needs MediaPipe: pip install 'gioconda[learn,mediapipe]'") from error
         if not path.is_file():
             raise UsageError(f"{path} does not exist; give MediaPipe's Face Landmarker bundle (.task)")
         try:

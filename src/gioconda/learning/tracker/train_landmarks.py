@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gioconda.face import EYES
@@ -18,6 +19,8 @@ from gioconda.learning.tracker.placement import Placement
 from gioconda.learning.tracker.sheets import landmark_sheet
 from gioconda.progress import Progress, quiet
 from gioconda.tracking.crops import CROP
+
+Array = NDArray[Any]
 
 HELD_BACK = 24
 """One person in so many is not learned from: the curve's figure is of them."""
@@ -87,7 +90,7 @@ def landmark_losses(reading: Reading, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def chosen(faces: Faces, rows: np.ndarray) -> Faces:  # type: ignore[type-arg]
+def chosen(faces: Faces, rows: Array) -> Faces:
     """Some faces of a pool."""
     return Faces(*(values[rows] for values in vars(faces).values()))
 

@@ -1,0 +1,1 @@
+"""The networks of the face tracker in use, and their card."""
