@@ -76,6 +76,11 @@ TONGUE = (20.0, 26.0)
 """Half axes of the tongue, across and deep."""
 
 
+WARMTH = np.array([0.8, 1.0, 1.15], np.float32)
+"""Powers of the light's red, green and blue: what reaches the inside of a mouth has been on lips and gums before, and
+is the redder the dimmer it is. Teeth that only grow darker look blue beside the skin."""
+
+
 @dataclass(frozen=True)
 class Palette:
     """Colours of a mouth's inside, float RGB each, and the side light comes from, -1 (left) to 1 (right)."""
@@ -199,6 +204,11 @@ class _Row:
         colours += picture[..., :3] - share * colours
 
 
+def lit(colours: Array, light: Array) -> Array:
+    """Colours, (..., 3), of the inside of a mouth in some light, (...), 1 being that of the picture."""
+    return colours * light[..., None] ** WARMTH
+
+
 def _rolled_out(arch: Arch, palette: Palette, along: Array, height: Array, angle: Array, soft: float) -> Array:
     """A row as float32 (h, w, 4): colours times coverage, and coverage in 8-bit levels.
 
@@ -223,6 +233,6 @@ def _rolled_out(arch: Arch, palette: Palette, along: Array, height: Array, angle
     facing = np.clip(np.cos(angle), 0, 1)
     back = arch.deep * (1 - facing) + arch.behind
     light = (0.35 + 0.65 * facing + 0.45 * palette.side * np.sin(angle)) * np.exp(-back / DEPTH)
-    colours = colours * np.clip(light, 0.05, 1.15)[..., None]
+    colours = lit(colours, np.clip(light, 0.05, 1.15))
     covered = smoothstep((height - edge) / max(0.8, 2 * soft) + 0.5)[..., None]
     return np.dstack([colours * covered, 255 * covered]).astype(np.float32)

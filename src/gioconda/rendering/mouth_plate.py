@@ -14,7 +14,7 @@ from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLIN
 from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import head_pose
 from gioconda.portrait import View
-from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight
+from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight, lit
 from gioconda.rendering.head import Head, affine
 from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, height_at, mapped, polygon_mask
 
@@ -92,8 +92,7 @@ class MouthPlate:
         upper, lower = (target[list(lip), :2].astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
         below, above = (y - height_at(upper, x)) / self._width, (height_at(lower, x) - y) / self._width
         shadow = 0.5 * np.exp(-np.maximum(below, 0) / 0.035) + 0.25 * np.exp(-np.maximum(above, 0) / 0.02)
-        shaded: Array = colours * (1 - shadow)[..., None]
-        return shaded
+        return lit(colours, 1 - shadow)
 
 
 STILL = Similarity(np.array(1.0), np.eye(3), np.zeros(3))
