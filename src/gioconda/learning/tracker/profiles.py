@@ -16,7 +16,7 @@ from gioconda.face import OVAL, Points, face_model
 from gioconda.geometry import angles, rotation
 from gioconda.neutral import head_pose
 from gioconda.portrait import View
-from gioconda.rendering.flow import FlowRenderer
+from gioconda.rendering import FlowRenderer, composite
 
 Array = NDArray[Any]
 
@@ -48,8 +48,5 @@ def turned(points: Points, yaw: float) -> Points:
 
 def rendered(rgb: Array, points: Points, target: Points) -> Array:
     """A picture, uint8 (height, width, 3), with its face moved from landmarks to others."""
-    patch = FlowRenderer([View(rgb, points)])(target)
-    height, width = patch.rgb.shape[:2]
-    made = rgb.copy()
-    made[patch.top : patch.top + height, patch.left : patch.left + width] = patch.rgb
-    return made
+    view = View(rgb, points)
+    return composite(view, FlowRenderer([view])(target))[0]
