@@ -113,23 +113,8 @@ def visit(
     visits: Sequence[Visit],
     together: threading.Barrier,
     random: Random,
-) -> tuple[Visit, bytes]:
-    """All that one visitor does; what happened, and the clip. Where one fails, nobody waits for the others."""
-    try:
-        return _visit(served, number, files, visits, together, random)
-    except BaseException:
-        together.abort()
-        raise
-
-
-def _visit(
-    served: Served,
-    number: int,
-    files: tuple[Path, Path],
-    visits: Sequence[Visit],
-    together: threading.Barrier,
-    random: Random,
-) -> tuple[Visit, bytes]:
+) -> bytes:
+    """All that one visitor does; the clip. What happened is noted among the visits."""
     happened, clip = visits[number], b""
     visitor = Visitor(served, str(number))
     together.wait(PATIENCE)
@@ -158,7 +143,7 @@ def _visit(
             try_to_get(visitor, path, happened)
     together.wait(PATIENCE)
     visitor.leave()
-    return happened, clip
+    return clip
 
 
 def try_to_get(visitor: Visitor, path: str, happened: Visit) -> None:
@@ -185,12 +170,16 @@ def crowd(served: Served, folder: Path, count: int, seed: int = 0) -> dict[str, 
     given, moved = pictures(folder, count), driver(folder / "driver.mp4")
     visits, together = [Visit() for _ in range(count)], threading.Barrier(count)
     began = time.monotonic()
+
+    def come(number: int) -> bytes:
+        try:
+            return visit(served, number, (given[number], moved), visits, together, Random(f"{seed} {number}"))
+        except BaseException:
+            together.abort()  # or the others would wait for this one
+            raise
+
     with Memory(served.process.pid) as memory, ThreadPoolExecutor(count) as people:
-        come = [
-            people.submit(visit, served, n, (given[n], moved), visits, together, Random(f"{seed} {n}"))
-            for n in range(count)
-        ]
-        clips = [one.result()[1] for one in come]
+        clips = list(people.map(come, range(count)))
     seconds = time.monotonic() - began
     _compare(folder, given, clips, visits)
     waits = [visit.waited for visit in visits if visit.waited is not None]

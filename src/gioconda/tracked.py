@@ -42,8 +42,7 @@ def kept_performance(
         GiocondaError: as `open_driver`.
     """
     path = Path(driver)
-    tracked = "" if tracker is None else f"-{tracker.name}"
-    kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}{tracked}.motion")
+    kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}{_by(tracker)}.motion")
     if kept is None:
         return open_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
     with suppress(MotionFileError):  # none yet, or of no use
@@ -54,21 +53,23 @@ def kept_performance(
     return performance
 
 
-def kept_portrait(folder: Path, picture: Path, max_pixels: int = MAX_PIXELS) -> Portrait:
+def kept_portrait(
+    folder: Path, picture: Path, *, max_pixels: int = MAX_PIXELS, tracker: Tracker | None = None
+) -> Portrait:
     """The largest face of a picture, as `Portrait.from_pictures` finds it; its landmarks are kept in the folder.
 
     Raises:
         OutputError: the folder cannot be written to.
         GiocondaError: as `Portrait.from_pictures`.
     """
-    kept = _place(folder, picture, "face.safetensors")
+    kept = _place(folder, picture, f"face{_by(tracker)}.safetensors")
     if kept is None:
-        return Portrait.from_pictures([picture], max_pixels=max_pixels)
+        return Portrait.from_pictures([picture], max_pixels=max_pixels, tracker=tracker)
     with suppress(OSError, SafetensorError, KeyError, ValueError, TypeError):  # none yet, or of no use
         face, *others = _faces(load_file(kept))
         pixels = read_picture(picture, max_pixels)
         return Portrait((View(pixels.rgb, face, pixels.alpha, tuple(others), sha256_of(picture)),))
-    portrait = Portrait.from_pictures([picture], max_pixels=max_pixels)
+    portrait = Portrait.from_pictures([picture], max_pixels=max_pixels, tracker=tracker)
     view = portrait.views[0]
     neighbours = np.stack(view.neighbours) if view.neighbours else np.zeros((0, *view.points.shape), np.float32)
     try:
@@ -88,6 +89,11 @@ def _faces(kept: dict[str, NDArray[Any]]) -> list[Points]:
         if not np.ptp(points[:, :2], axis=0).all() or np.abs(points).max() > FARTHEST:
             raise ValueError("landmarks that are no face")
     return faces
+
+
+def _by(tracker: Tracker | None) -> str:
+    """A part of a name: what tracked it."""
+    return "" if tracker is None else f"-{tracker.name}"
 
 
 def _place(folder: Path, path: Path, ending: str) -> Path | None:

@@ -13,7 +13,9 @@ from gioconda.media.clip import size_in_file
 from gioconda.media.pictures import write_png
 from gioconda.performance import Performance
 from gioconda.pipeline import animate
+from gioconda.portrait import Portrait
 from gioconda.tracked import kept_performance, kept_portrait
+from gioconda.tracking import tracker_named
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ def make_clip(work: Work) -> Outcome:
     """
     began = time.perf_counter()
     drawing = work.drawing
-    portrait = kept_portrait(work.store, work.picture, drawing.max_pixels)
-    performance = kept_performance(work.store, work.driver, start=drawing.start, end=drawing.end)
+    portrait, performance = _portrait(work), _performance(work)
     animation = animate(
         portrait,
         performance,
@@ -97,9 +98,21 @@ def telling(performance: Performance) -> float:
 
 def track_portrait(work: Work) -> None:
     """Track the portrait of a clip, so that all its clips find that done; raises as `make_clip`."""
-    kept_portrait(work.store, work.picture, work.drawing.max_pixels)
+    _portrait(work)
 
 
 def track_driver(work: Work) -> None:
     """Track the driver of a clip, so that all its clips find that done; raises as `make_clip`."""
-    kept_performance(work.store, work.driver, start=work.drawing.start, end=work.drawing.end)
+    _performance(work)
+
+
+def _portrait(work: Work) -> Portrait:
+    drawing = work.drawing
+    tracker = tracker_named(drawing.tracker)
+    return kept_portrait(work.store, work.picture, max_pixels=drawing.max_pixels, tracker=tracker)
+
+
+def _performance(work: Work) -> Performance:
+    drawing = work.drawing
+    tracker = tracker_named(drawing.tracker)
+    return kept_performance(work.store, work.driver, start=drawing.start, end=drawing.end, tracker=tracker)

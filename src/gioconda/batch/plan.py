@@ -11,6 +11,7 @@ from gioconda.errors import UsageError
 from gioconda.media.clip import OUTPUT_SUFFIXES
 from gioconda.media.pictures import MAX_PIXELS
 from gioconda.retarget import Gains
+from gioconda.tracking.tracker import TrackerName
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif", ".gif", ".bmp")
 """Endings of the files of a folder that are taken for portraits."""
@@ -33,6 +34,7 @@ class Drawing:
     end: float | None = None
     mute: bool = False
     max_pixels: int = MAX_PIXELS
+    tracker: TrackerName = "gioconda"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gioconda.media.clip import Sound
     from gioconda.performance import Performance
     from gioconda.pipeline import Animation
+    from gioconda.tracking import Tracker
 
 Person = tuple[int, str | None]
 """A face's number, and the driver given for it."""
@@ -88,20 +89,20 @@ def _run(options: argparse.Namespace) -> None:
     if options.sound and not is_file(options.sound):
         raise VideoError(f"{options.sound}: no such file to take the sound from")
     told = disclosure(options)
+    tracker = tracker_named(options.tracker)
     scene: Animation | Group
     if options.driver is None:
-        tracker = tracker_named(options.tracker)
         portraits = Portrait.from_group(
             options.pictures[0], list(people), max_pixels=options.max_pixels, tracker=tracker
         )
-        performances = _performances(options, people.values())
+        performances = _performances(options, people.values(), tracker)
         movements = [performances[driver] for driver in people.values()]
         scene = Group.of(portraits, movements, size=options.size, **drawing(options))
         voice = None if options.voice is None else list(people).index(options.voice)
         sound = scene.sound(options.sound or not options.mute, voice)
     else:
-        subject = read_portrait(options, options.face[0][0] if options.face else None)
-        performances = _performances(options, people.values())
+        subject = read_portrait(options, options.face[0][0] if options.face else None, tracker)
+        performances = _performances(options, people.values(), tracker)
         performance = performances[options.driver]
         scene = animate(portrait_of(subject), performance, size=options.size, **drawing(options, subject))
         sound = sound_of(scene.performance, options.sound or not options.mute)
@@ -161,14 +162,12 @@ def _people(options: argparse.Namespace) -> dict[int, str]:
     return {number: driver or options.driver for number, driver in faces.items()}
 
 
-def _performances(options: argparse.Namespace, drivers: Iterable[str]) -> dict[str, Performance]:
+def _performances(options: argparse.Namespace, drivers: Iterable[str], tracker: Tracker) -> dict[str, Performance]:
     """Each driver's performance; who drives several people is tracked once."""
     from gioconda.drivers import open_driver
     from gioconda.resume import resume_folder
     from gioconda.tracked import kept_performance
-    from gioconda.tracking import tracker_named
 
-    tracker = tracker_named(options.tracker)
     opened = partial(kept_performance, resume_folder(options.out)) if options.resume else open_driver
     return {
         driver: opened(driver, start=options.start, end=options.end, tracker=tracker, progress=bar)

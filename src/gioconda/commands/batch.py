@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gioconda.commands.options import Verbs, add_max_pixels, add_movement, add_size, drawing, verb
+from gioconda.commands.options import Verbs, add_max_pixels, add_movement, add_size, add_tracker, drawing, verb
 from gioconda.progress import bar, say
 
 if TYPE_CHECKING:
@@ -30,12 +30,15 @@ def add(verbs: Verbs) -> None:
     add_movement(added)
     add_size(added)
     add_max_pixels(added)
+    add_tracker(added)
     added.add_argument("--mute", action="store_true", help="no sound")
 
 
 def _run(options: argparse.Namespace) -> int:
     from gioconda.batch import Drawing, drivers_in, plan, portraits_in, run_batch
+    from gioconda.tracking import tracker_named
 
+    tracker_named(options.tracker)  # where it is not installed, that is said once, not of every clip
     shown = Drawing(
         **drawing(options),
         size=options.size,
@@ -43,6 +46,7 @@ def _run(options: argparse.Namespace) -> int:
         end=options.end,
         mute=options.mute,
         max_pixels=options.max_pixels,
+        tracker=options.tracker,
     )
     works = plan(portraits_in(options.portraits), drivers_in(options.drivers), options.out, shown, options.format)
     outcomes = run_batch(works, jobs=options.jobs, progress=partial(bar, unit="clips"), told=lambda o: say(_line(o)))

@@ -61,7 +61,8 @@ def _run(options: argparse.Namespace) -> None:
     from gioconda.live.virtual_camera import VirtualCamera
     from gioconda.tracking import tracker_named
 
-    subject = read_portrait(options, options.face)
+    tracker = tracker_named(options.tracker)
+    subject = read_portrait(options, options.face, tracker)
     portrait = portrait_of(subject).framed(options.crop, options.size)
     drawing = Drawing(portrait, Look(**look(options, subject), label=options.label))
     mirrored = options.source is None if options.mirror is None else options.mirror
@@ -69,7 +70,7 @@ def _run(options: argparse.Namespace) -> None:
     late: deque[float] = deque(maxlen=REMEMBERED)
     with ExitStack() as stack:
         camera = stack.enter_context(VirtualCamera()) if options.virtual_camera else None
-        mirror = stack.enter_context(Mirror(frames, LiveDriver(tracker_named(options.tracker)), drawing))
+        mirror = stack.enter_context(Mirror(frames, LiveDriver(tracker), drawing))
         reflections = iter(mirror)
         next(reflections, None)  # a camera that is not there is told of before a page opens
         server = stack.enter_context(_serving(mirror, options))

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gioconda.commands.options import Verbs, add_max_pixels, verb
+from gioconda.commands.options import Verbs, add_max_pixels, add_tracker, verb
 
 if TYPE_CHECKING:
     from gioconda.marks import Marks
@@ -25,6 +25,7 @@ def add(verbs: Verbs) -> None:
     added.add_argument("--landmarks", type=Path, metavar="FILE.json", help="marks to begin with")
     added.add_argument("--no-browser", action="store_true", help="print the page's address only")
     add_max_pixels(added)
+    add_tracker(added)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -62,14 +63,14 @@ def _begin(options: argparse.Namespace, picture: Picture) -> tuple[Marks, str]:
     from gioconda.face import eye_distance
     from gioconda.marks import FIRST, marks_of, read_marks
     from gioconda.neutral import mouth_gap
-    from gioconda.tracking import default_tracker
+    from gioconda.tracking import tracker_named
 
     height, width = picture.rgb.shape[:2]
     if options.landmarks:
         face = read_marks(options.landmarks)
         everywhere = marks_of(face.points_in(options.picture, width, height))
         return {name: everywhere[name] for name in face.marks or FIRST}, f"From {options.landmarks.name}."
-    faces = default_tracker().find(picture.rgb).faces
+    faces = tracker_named(options.tracker).find(picture.rgb).faces
     if not faces:
         return {}, ""
     points = faces[0].points

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gioconda.credentials.statement import Disclosure
     from gioconda.performance import Performance
     from gioconda.portrait import Portrait
-    from gioconda.tracking import Box
+    from gioconda.tracking import Box, Tracker
 
 DRIVER = "a video, a photograph, camera:0, a .motion file, or the name of a built-in performance"
 """What `drivers.open_driver` takes, for help texts."""
@@ -73,11 +73,10 @@ def add_face(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def read_portrait(options: argparse.Namespace, face: int | None) -> Portrait | Avatar:
+def read_portrait(options: argparse.Namespace, face: int | None, tracker: Tracker) -> Portrait | Avatar:
     """What `add_pictures` asked for; `face` is the number that was given, if one was."""
     from gioconda.errors import UsageError
     from gioconda.portrait import Portrait
-    from gioconda.tracking import tracker_named
 
     if avatar := _avatar(options):
         if face is not None or options.box or options.landmarks:
@@ -89,7 +88,7 @@ def read_portrait(options: argparse.Namespace, face: int | None) -> Portrait | A
         box=options.box,
         landmarks=options.landmarks,
         max_pixels=options.max_pixels,
-        tracker=tracker_named(options.tracker),
+        tracker=tracker,
     )
 
 

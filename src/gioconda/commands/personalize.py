@@ -31,13 +31,14 @@ def add(verbs: Verbs) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.avatar import check_avatar_path
+    from gioconda.tracking import tracker_named
 
     check_avatar_path(options.out)
     try:
         from gioconda.learning.personalize import personalize
     except ImportError as error:
         raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    portrait = portrait_of(read_portrait(options, None))
+    portrait = portrait_of(read_portrait(options, None, tracker_named(options.tracker)))
     avatar = personalize(portrait, options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar)
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

@@ -47,8 +47,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.sound is not None and not 0 <= options.sound < len(options.drivers):
         raise UsageError(f"--sound {options.sound}: the drivers are numbered 0 to {len(options.drivers) - 1}")
     told = disclosure(options)
-    subject = read_portrait(options, options.face)
     tracker = tracker_named(options.tracker)
+    subject = read_portrait(options, options.face, tracker)
     performances = [
         open_driver(driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
         for driver in options.drivers

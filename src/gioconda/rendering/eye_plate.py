@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gioconda.face import BROWS, EYES, OVAL, Eye, Points, eye_distance
 from gioconda.geometry import Similarity, smoothstep
+from gioconda.neutral import lid_gaps
 from gioconda.rendering.head import affine
 from gioconda.rendering.plates import (
     LUMA,
@@ -41,7 +42,7 @@ class EyePlate:
         self._radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 1e-3)
         self._width = float(np.linalg.norm(outline[0] - outline[len(self._eye.upper) - 1]))
         self._feather = 0.012 * float(eye_distance(source))
-        self._gap = _lid_gap(source, self._eye)
+        self._gap = self._lid_gap(source)
         self._shadow = max(SHADE * self._gap * self._width, 1.0)
         left, top, right, bottom = bounding(outline, np.array([0.5, 0.9]) * self._width, *rgb.shape[1::-1])
         picture = rgb[top:bottom, left:right]
@@ -81,7 +82,11 @@ class EyePlate:
 
     def _opened(self, target: Points) -> float:
         """How far the eye is open: 1 as in the picture, 0 shut; a picture of shut eyes has little to close."""
-        return 1 + (_lid_gap(target, self._eye) - self._gap) / max(self._gap, LEAST_GAP)
+        return 1 + (self._lid_gap(target) - self._gap) / max(self._gap, LEAST_GAP)
+
+    def _lid_gap(self, points: Points) -> float:
+        """As it is seen: over the eye's width in the picture."""
+        return float(lid_gaps(points[:, :2])[EYES.index(self._eye)])
 
     def draw(self, rgb: Rgb, target: Points, moved: Similarity) -> None:
         """Show it through the opening between the lids, the head having moved; changes `rgb` in place."""
@@ -231,9 +236,3 @@ def _lash_colour(rgb: Rgb, source: Points, eye: Eye) -> Array:
     edge = np.concatenate(strips) if strips else rgb.reshape(-1, 3)
     luma = edge @ LUMA
     return edge[luma <= np.percentile(luma, 25)].mean(axis=0)
-
-
-def _lid_gap(points: Points, eye: Eye) -> float:
-    """Mean gap between the lids over the eye's width."""
-    apart = np.linalg.norm(points[list(eye.upper[2:-2]), :2] - points[list(eye.lower[2:-2]), :2], axis=1).mean()
-    return float(apart / np.linalg.norm(points[eye.corners[1], :2] - points[eye.corners[0], :2]))

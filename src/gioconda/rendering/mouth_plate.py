@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points, face_model
+from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_CORNERS, MOUTH_OUTLINE, Points, face_model
 from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import head_pose
 from gioconda.portrait import View
@@ -119,7 +119,7 @@ class _Mouth:
         pose = head_pose(face_model().shape * EYE_DISTANCE, exact)
         level = pose.undo(exact)
         # Small mouths have small teeth, though less so.
-        size = np.sqrt(np.linalg.norm(level[61] - level[291]) / WIDTH).clip(0.75, 1.25)
+        size = np.sqrt(np.linalg.norm(np.subtract(*level[list(MOUTH_CORNERS)])) / WIDTH).clip(0.75, 1.25)
         origin = level[list(LIPS_INNER_UPPER[4:7])].mean(axis=0) + np.array([0, 0, LIP])
         return _Mouth(exact, Similarity(pose.scale * size, pose.rotation, pose.apply(origin[None])[0]))
 

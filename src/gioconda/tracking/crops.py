@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.face import CHIN, FOREHEAD, Points, eye_middles
+from gioconda.face import CHIN, FOREHEAD, MOUTH_CORNERS, NOSE_TIP, Points, eye_middles
 
 Array = NDArray[Any]
 
@@ -25,8 +25,6 @@ SPREAD = 4.8
 """Side of a crop over the root mean square distance of the skin's landmarks from their mean."""
 FIVE_SPREAD = 6.06
 """The same for the five points of the detector: eyes, nose, corners of the mouth."""
-MOUTH_CORNERS = (61, 291)
-NOSE_TIP = 1
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 
@@ -38,6 +39,8 @@ BOX_LEANS = (0.0, -25.0, 25.0, -50.0, 50.0)
 class DistilledTracker:
     """See `gioconda.tracking.Tracker`. `folder` holds the two networks of `NETWORKS`; None for those of the package.
 
+    They are loaded when they are first needed: an avatar under a built-in performance needs neither.
+
     Raises:
         UsageError: one of them is missing.
     """
@@ -51,8 +54,15 @@ class DistilledTracker:
                 raise UsageError(
                     f"{folder}: no tracker ({name} is missing); give the folder of 'gioconda train tracker'"
                 )
-        self._detector = Detector(folder / NETWORKS[0])
-        self._landmarker = Landmarker(folder / NETWORKS[1])
+        self._folder = folder
+
+    @cached_property
+    def _detector(self) -> Detector:
+        return Detector(self._folder / NETWORKS[0])
+
+    @cached_property
+    def _landmarker(self) -> Landmarker:
+        return Landmarker(self._folder / NETWORKS[1])
 
     def find(self, rgb: Rgb) -> Search:
         """All faces, largest first."""

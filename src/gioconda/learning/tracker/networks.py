@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gioconda.face import EYES, LANDMARKS, LIPS, face_model
+from gioconda.face import EYES, LANDMARKS, LIPS, MOUTH_CORNERS, face_model
 from gioconda.learning.tracker.placement import Placement, grid, sampled
-from gioconda.tracking.crops import CROP, MOUTH_CORNERS
+from gioconda.tracking.crops import CROP
 from gioconda.tracking.landmarker import EXPRESSIONS
 
 EYE_PATCH, LIPS_PATCH = 40, 48
