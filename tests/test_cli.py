@@ -92,6 +92,16 @@ def test_animate_to_any_ending(picture, motion_file, tmp_path, suffix):
         assert len(list(video)) == 6
 
 
+def test_a_gif_says_when_it_cannot_be_so_fast(picture, motion_file, tmp_path, capsys):
+    to = ("--driver", motion_file, "--size", 64, "--end", 0.2, "--out")
+    assert run("animate", picture, *to, tmp_path / "clip.gif", "--fps", 50) == 0
+    assert "at most" not in capsys.readouterr().out
+    assert run("animate", picture, *to, tmp_path / "clip.gif", "--fps", 60) == 0
+    assert "a .gif shows at most 50 frames per second" in capsys.readouterr().out
+    assert run("animate", picture, *to, tmp_path / "clip.webp", "--fps", 60) == 0
+    assert "at most" not in capsys.readouterr().out
+
+
 def test_animate_to_a_folder(picture, motion_file, tmp_path):
     assert run("animate", picture, "--driver", motion_file, "--out", f"{tmp_path}/frames/", *SHORT) == 0
     assert [p.name for p in tmp_path.iterdir()] == ["frames"]

@@ -10,6 +10,7 @@ from gioconda import Gains, Group, Portrait, animate
 from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import face_model
+from gioconda.marks import MarkedFace, write_marks
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader, probe_video
 from gioconda.rendering.field import Field, territory
@@ -62,6 +63,15 @@ def test_a_face_asked_for_alone_knows_its_neighbours(couple, people):
     alone = Portrait.from_pictures([couple], face=1).views[0]
     assert (alone.points == people[1].views[0].points).all()
     assert (alone.neighbours[0] == people[0].views[0].points).all()
+
+
+def test_a_face_shown_by_hand_knows_its_neighbours(couple, people, tmp_path):
+    large, small = (person.views[0].points for person in people)
+    write_marks(tmp_path / "small.json", MarkedFace(mesh=small))
+    shown = Portrait.from_pictures([couple], landmarks=[tmp_path / "small.json"]).views[0]
+    assert shown.points == pytest.approx(small, abs=0.01)
+    assert len(shown.neighbours) == 1
+    assert (shown.neighbours[0] == large).all()
 
 
 @pytest.mark.parametrize("who", [0, 1])

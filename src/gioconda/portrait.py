@@ -140,7 +140,9 @@ class Portrait:
             picture = read_picture(path, max_pixels)
             if index in marked:
                 points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
-                view = View(picture.rgb, points, picture.alpha, sha256=sha256_of(path))
+                # Only the canvas shows others that must keep still.
+                others = tracker.find(picture.rgb).faces if index == 0 else []
+                view = View(picture.rgb, points, picture.alpha, _neighbours(Face(points), others), sha256_of(path))
             elif index == 0:
                 (view,) = _views(picture, path, tracker, [face or 0], box)
             else:

@@ -74,7 +74,7 @@ def add(verbs: Verbs) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.group import Group
-    from gioconda.media.clip import check_output, is_still_output, size_in_file
+    from gioconda.media.clip import check_output, is_still_output, rate_in_file, size_in_file
     from gioconda.media.files import is_file
     from gioconda.pipeline import animate, save_scene, sound_of
     from gioconda.portrait import Portrait
@@ -115,6 +115,8 @@ def _run(options: argparse.Namespace) -> None:
         print(f"{options.out}: {width} x {height}")
     else:
         print(f"{options.out}: {len(scene)} frames, {width} x {height}, {scene.fps:g} per second")
+        if (rate := rate_in_file(options.out, scene.fps)) < scene.fps:
+            print(f"a {Path(options.out).suffix} shows at most {rate:g} frames per second: those beyond are left out")
     for driver, performance in performances.items():
         report_gaps(performance, driver if len(performances) > 1 else "the driver")
 

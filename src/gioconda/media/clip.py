@@ -44,6 +44,7 @@ __all__ = [
     "check_output",
     "is_folder",
     "is_still_output",
+    "rate_in_file",
     "size_in_file",
 ]
 
@@ -112,7 +113,7 @@ class ClipWriter:
     MP4, MOV and WebM hold ``sound`` and no transparency; the others transparency and no sound. (The
     WebP encoder collects its compressed frames until the end.) MP4, MOV and WebM need even sides:
     an odd one grows by a pixel that repeats the edge (``size_in_file``). GIF shows at most 50 frames
-    per second; surplus frames are left out.
+    per second; surplus frames are left out (``rate_in_file``).
 
     ``width``, ``height``: pixels. ``fps``: frames per second. ``seal``: signs the finished file, or
     each picture of a folder; a sidecar has the clip's whole name and .c2pa after it.
@@ -284,6 +285,12 @@ def size_in_file(path: str | Path, width: int, height: int) -> tuple[int, int]:
     if is_folder(path) or is_still_output(path) or not _recipe(Path(path)).is_video:
         return width, height
     return _even(width), _even(height)
+
+
+def rate_in_file(path: str | Path, fps: float) -> float:
+    """Frames per second that a clip written there shows, of frames that come at that rate."""
+    recipe = None if is_folder(path) or is_still_output(path) else _recipe(Path(path))
+    return min(fps, recipe.clock / recipe.shortest_frame) if recipe and recipe.clock else fps
 
 
 # Formats
