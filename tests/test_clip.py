@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -110,6 +111,19 @@ def test_mp4_starts_playing_before_it_is_whole(tmp_path):
 def test_animated_pictures_loop(tmp_path, suffix):
     write(tmp_path / f"clip{suffix}", scenes(3))
     assert Image.open(tmp_path / f"clip{suffix}").info["loop"] == 0
+
+
+def test_the_same_frames_give_the_same_clip(tmp_path):
+    """Whatever lies in the memory that an encoder is given."""
+    picture = cv2.resize(np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8), (96, 96))
+    ways = [np.array([[1, 0.01 * shift, shift], [0, 1, 0]]) for shift in range(24)]
+    frames = [cv2.warpAffine(picture, way, (96, 96), borderMode=cv2.BORDER_REPLICATE) for way in ways]
+    clips = set()
+    for number in range(6):
+        litter = [np.random.default_rng(number).integers(0, 255, 100_000 * size, np.uint8) for size in range(1, 12)]
+        del litter
+        clips.add(write(tmp_path / "clip.mp4", [frame.copy() for frame in frames]).read_bytes())
+    assert len(clips) == 1
 
 
 def test_gif_is_not_faster_than_browsers_show(tmp_path):

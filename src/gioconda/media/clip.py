@@ -781,7 +781,20 @@ def _resampled(frames: Iterable[av.AudioFrame], layout: str) -> Iterator[tuple[f
 
 # The formats
 
-_H264 = {"crf": "17", "preset": "veryfast"}
+
+_AVX512 = 256  # OpenCV's CPU_AVX512_SKX, which its Python binding does not name
+
+
+def _x264_speedups() -> dict[str, str]:
+    """x264's code for AVX-512 reads memory that nobody wrote to, where the width is no multiple of 128 pixels: the same
+    frames then give another clip each time. AVX2, which such processors also have, takes 5 % longer.
+    """
+    if not cv2.checkHardwareSupport(_AVX512):
+        return {}
+    return {"x264-params": "asm=MMX2,SSE2,SSE2Fast,LZCNT,SSSE3,SSE4.2,AVX,FMA3,BMI2,AVX2"}
+
+
+_H264 = {"crf": "17", "preset": "veryfast", **_x264_speedups()}
 _H264_VAST = {"tune": "zerolatency"}  # the encoder looks no frames ahead: at 100 megapixels they take 5 GB
 _VP9 = {
     **{"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "tile-columns": "1"},
