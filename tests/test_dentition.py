@@ -10,7 +10,8 @@ from gioconda.rendering.dentition import LOWER, UPPER, Dentition, Jaws, Palette,
 TEETH, GUMS, TONGUE, DARK = (
     np.array(colour, float) for colour in ((240, 230, 210), (200, 110, 110), (180, 90, 90), (30, 15, 15))
 )
-PALETTE = Palette(TEETH, GUMS, TONGUE, DARK)
+BLACK = np.zeros(3)
+PALETTE = Palette(TEETH, GUMS, TONGUE, DARK, BLACK)
 AHEAD = np.array([0, 0, 1], np.float32)
 OPEN = Jaws(upper=4.0, lower=24.0, right=0.0, opened=24.0)
 STEP = 0.25
@@ -81,7 +82,7 @@ def test_a_turned_head_shows_more_of_the_near_side(dentition):
 
 
 def test_light_from_one_side_is_on_that_side():
-    lit = Dentition(Palette(TEETH, GUMS, TONGUE, DARK, side=0.5), pixels=4.0).draw(sight(), OPEN)
+    lit = Dentition(Palette(TEETH, GUMS, TONGUE, DARK, BLACK, side=0.5), pixels=4.0).draw(sight(), OPEN)
     row = lit[round(7.5 / STEP)].sum(axis=1)
     middle = len(row) // 2
     assert row[middle:].sum() > 1.2 * row[:middle].sum()
@@ -119,3 +120,10 @@ def test_crowns_fill_their_arches():
         )
         assert 0 < quarter - sum(arch.widths) < 8
         assert len(arch.widths) == len(arch.heights) == len(arch.edges) == 7
+
+
+def test_nothing_is_darker_than_the_picture_s_black():
+    black = np.array([70.0, 55.0, 35.0])
+    faded = Dentition(Palette(TEETH, GUMS, TONGUE, black, black), pixels=4.0).draw(sight(), OPEN)
+    assert (faded >= black - 0.01).all()
+    assert (faded.max(axis=(0, 1)) <= TEETH * 1.15).all()

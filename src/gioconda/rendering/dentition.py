@@ -83,13 +83,23 @@ is the redder the dimmer it is. Teeth that only grow darker look blue beside the
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of a mouth's inside, float RGB each, and the side light comes from, -1 (left) to 1 (right)."""
+    """Colours of a mouth's inside, float RGB each, and the side light comes from, -1 (left) to 1 (right).
+
+    `dark` is the depth of the mouth; `black` what the picture shows where there is no light at all: brown in a faded
+    photograph.
+    """
 
     teeth: Array
     gums: Array
     tongue: Array
     dark: Array
+    black: Array
     side: float = 0.0
+
+    def lit(self, colours: Array, light: Array) -> Array:
+        """Colours, (..., 3), of the inside of a mouth in some light, (...), 1 being that of the picture."""
+        floor = np.minimum(self.black.astype(np.float32), colours)
+        return floor + (colours - floor) * light[..., None] ** WARMTH
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,8 @@ class Dentition:
         light *= np.exp(-np.maximum(deep * (1 + t), 0) / TONGUE_DEPTH)
         # Soft at its rim.
         share = smoothstep(root / (0.35 * square)).astype(np.float32)[..., None]
-        tongue = (light[..., None] * self._palette.tongue).astype(np.float32)
+        floor = np.minimum(self._palette.black, self._palette.tongue)
+        tongue = (floor + light[..., None] * (self._palette.tongue - floor)).astype(np.float32)
         colours += share * (tongue - colours)
 
 
@@ -204,11 +215,6 @@ class _Row:
         colours += picture[..., :3] - share * colours
 
 
-def lit(colours: Array, light: Array) -> Array:
-    """Colours, (..., 3), of the inside of a mouth in some light, (...), 1 being that of the picture."""
-    return colours * light[..., None] ** WARMTH
-
-
 def _rolled_out(arch: Arch, palette: Palette, along: Array, height: Array, angle: Array, soft: float) -> Array:
     """A row as float32 (h, w, 4): colours times coverage, and coverage in 8-bit levels.
 
@@ -233,6 +239,6 @@ def _rolled_out(arch: Arch, palette: Palette, along: Array, height: Array, angle
     facing = np.clip(np.cos(angle), 0, 1)
     back = arch.deep * (1 - facing) + arch.behind
     light = (0.35 + 0.65 * facing + 0.45 * palette.side * np.sin(angle)) * np.exp(-back / DEPTH)
-    colours = lit(colours, np.clip(light, 0.05, 1.15))
+    colours = palette.lit(colours, np.clip(light, 0.05, 1.15))
     covered = smoothstep((height - edge) / max(0.8, 2 * soft) + 0.5)[..., None]
     return np.dstack([colours * covered, 255 * covered]).astype(np.float32)

@@ -14,7 +14,7 @@ from gioconda.face import LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_CORNER
 from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import head_pose
 from gioconda.portrait import View
-from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight, lit
+from gioconda.rendering.dentition import EYE_DISTANCE, Dentition, Jaws, Palette, Sight
 from gioconda.rendering.head import Head, affine
 from gioconda.rendering.plates import LUMA, Rgb, Sheet, blend, bounding, feathered, height_at, mapped, polygon_mask
 
@@ -52,7 +52,8 @@ class MouthPlate:
         seen = _seen_teeth(rgb, source, others, box)
         self._seen = Sheet(seen, left, top)
         y, x = np.nonzero(seen[..., 3] > 127)
-        self._dentition = Dentition(_palette(rgb, source, seen[y, x, :3]), self._mouth.pixels)
+        self._palette = _palette(rgb, source, seen[y, x, :3])
+        self._dentition = Dentition(self._palette, self._mouth.pixels)
         self._edge = self._mouth.edge_of(np.stack([x + left, y + top]).astype(float))
 
     def draw(self, rgb: Rgb, target: Points, moved: Similarity) -> None:
@@ -92,7 +93,7 @@ class MouthPlate:
         upper, lower = (target[list(lip), :2].astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
         below, above = (y - height_at(upper, x)) / self._width, (height_at(lower, x) - y) / self._width
         shadow = 0.5 * np.exp(-np.maximum(below, 0) / 0.035) + 0.25 * np.exp(-np.maximum(above, 0) / 0.02)
-        return lit(colours, 1 - shadow)
+        return self._palette.lit(colours, 1 - shadow)
 
 
 STILL = Similarity(np.array(1.0), np.eye(3), np.zeros(3))
@@ -161,6 +162,8 @@ class _Mouth:
         return upper + max(EDGE - (lower - upper), 0.0)
 
 
+DARKEST = 1.0
+"""Per cent of a face's pixels that are taken for its picture's black."""
 WIDTH = 50.0
 """Of an average mouth."""
 
@@ -236,6 +239,15 @@ def _skin(rgb: Rgb, points: Points) -> Array:
     return np.percentile(_colours(rgb, points, _CHEEKS), 75, axis=0)
 
 
+def _black(rgb: Rgb, points: Points) -> Array:
+    """The darkest that the picture shows of the face: pupils, nostrils, lashes."""
+    left, top, right, bottom = bounding(points[:, :2], np.zeros(2), *rgb.shape[1::-1])
+    step = max(1, (right - left) // 256)
+    colours = rgb[top:bottom:step, left:right:step].reshape(-1, 3)
+    light = colours @ LUMA
+    return np.asarray(colours[light <= np.percentile(light, DARKEST)].mean(axis=0))
+
+
 def _redness(colours: Array) -> Array:
     """How much more red than green, (...), colours, (..., 3), are, as a share of their brightness."""
     return (colours[..., 0] - colours[..., 1]) / np.maximum(colours @ LUMA, 1.0)
@@ -262,12 +274,14 @@ def _palette(rgb: Rgb, source: Points, seen: Array) -> Palette:
         teeth = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 60)].mean(axis=0)
     # Redder than the lips, as far as the picture knows red at all.
     flesh = lips * (1 + float(_redness(skin)) * np.array([0.4, -0.4, -0.35]))
+    black = _black(rgb, source)
     sides = [np.median(_colours(rgb, source, side) @ LUMA) for side in (_CHEEKS[:5], _CHEEKS[5:12])]
     return Palette(
         teeth=teeth,
         gums=0.55 * flesh + 0.25 * skin,
         tongue=flesh + 0.15 * skin,
-        dark=0.28 * flesh + 0.01 * skin,
+        dark=np.maximum(0.28 * flesh + 0.01 * skin, black),
+        black=black,
         side=float(np.clip((sides[1] - sides[0]) / max(sides[0] + sides[1], 1.0), -0.6, 0.6)),
     )
 
