@@ -128,7 +128,7 @@ def test_what_lies_between_two_heads_is_stretched_not_folded(way, apart):
     sitter = Sitter.of(faces[0], width, height, faces[1:])
     roll = (0, 0, 15) if way in ("left", "right") else (0, 0, 0)
     moved = retarget(sitter, movement(shift=WILD[way], angles=roll), Gains())
-    field = Field(faces[0], Head(faces[0]), width, height, faces[1:])(moved.astype(np.float32))
+    field = Field(faces[0], Head(faces[0]), width, height, faces[1:])(moved.astype(np.float32)).back
     outside = ~(inside(moved, (height, width)) | inside(faces[0], (height, width)))
     stretch = 1 + np.diff(field[..., 0], axis=1)
     assert stretch[outside[:, 1:] & outside[:, :-1]].min() > 0

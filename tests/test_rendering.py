@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from gioconda.face import EYES, LIPS, MOUTH_OUTLINE
 from gioconda.rendering import Patch, composite, make_renderer
 from gioconda.rendering.field import Field
 from gioconda.rendering.head import Head
+from gioconda.rendering.rim import Rim
 from gioconda.retarget import Sitter, retarget
 from gioconda.tracking import default_tracker
 from makers import jaw, luma, motions, movement, noise, still
@@ -133,7 +136,7 @@ def test_the_edge_of_the_region_never_moves(wide, motion):
 @given(motions())
 def test_the_field_is_nought_at_the_border_and_finite(studio, motion):
     points = studio.view.points
-    field = Field(points, Head(points), 256, 256)(studio.target(motion))
+    field = Field(points, Head(points), 256, 256)(studio.target(motion)).back
     assert field.shape == (256, 256, 2)
     assert np.isfinite(field).all()
     assert np.abs(frame_of(field)).max() < 1e-3
@@ -151,12 +154,54 @@ def test_the_background_does_not_swim_when_only_the_face_moves(studio):
 def test_the_hair_goes_with_the_head(studio):
     # Between forehead and the top of the picture: it moves to the right when the head tilts to the right.
     points = studio.view.points
-    field = Field(points, Head(points), 256, 256)(studio.target(movement(angles=(0, 0, 12))))
+    field = Field(points, Head(points), 256, 256)(studio.target(movement(angles=(0, 0, 12)))).back
     top = points[10, :2].astype(int)
     assert field[top[1] - 8, top[0], 0] < -3
     above = field[: top[1], top[0], 0]
     # No tear: what lies next to each other stays next to each other.
     assert np.abs(np.diff(above)).max() < 1
+
+
+# Turned heads
+
+
+@pytest.mark.parametrize("yaw", [-35, 35])
+def test_skin_goes_on_without_a_leap_where_the_face_ends(large, yaw):
+    """What lies above the forehead comes from above the forehead, wherever that has gone."""
+    points = large.view.points
+    target = large.target(movement(angles=(yaw, 0, 0)))
+    back = Field(points, Head(points), 512, 512)(target).back
+    for landmark in (10, 109, 338):
+        x, y = target[landmark, :2].astype(int)
+        line = back[y - 12 : y + 13, x, 0]
+        assert np.abs(line[0] - line[-1]) < 8
+        assert np.abs(np.diff(line)).max() < 1
+
+
+def test_what_lies_beside_the_face_is_not_drawn_out_over_it(large, monkeypatch):
+    """Green behind the head: the cheek that turns into view must not become green."""
+    view = large.view
+    outline = cv2.convexHull(view.points[:468, :2].astype(np.float32))
+    face = np.zeros(view.rgb.shape[:2], np.uint8)
+    cv2.fillConvexPoly(face, np.rint(outline).astype(np.int32), 1)
+    narrow = cv2.erode(face, np.ones((7, 7), np.uint8))[..., None] > 0
+    green = Studio(replace(view, rgb=np.where(narrow, view.rgb, np.uint8([0, 255, 0]))))
+
+    def share(motion):
+        """Of the face that is green."""
+        target = green.target(motion)
+        inside = np.zeros(view.rgb.shape[:2], np.uint8)
+        hull = cv2.convexHull(target[:468, :2].astype(np.float32))
+        cv2.fillConvexPoly(inside, np.rint(hull).astype(np.int32), 1)
+        red, leaf, _ = cv2.split(green.shown(motion).astype(int))
+        return ((leaf > red + 60) & (inside > 0)).sum() / inside.sum()
+
+    turns = [movement(angles=(yaw, 0, 0)) for yaw in (-30, 30)]
+    kept = [share(turn) for turn in turns]
+    monkeypatch.setattr(Rim, "draw", lambda *given: None)
+    drawn_out = [share(turn) for turn in turns]
+    assert share(movement()) > 0.02
+    assert (np.array(kept) < 0.6 * np.array(drawn_out)).all()
 
 
 # Eyes and mouth

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from safetensors.numpy import save_file
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import Delaunay
 
-from gioconda.face import CHIN, EYES, FOREHEAD, LANDMARKS, MOUTH_OUTLINE, STEADY, eye_distance, eye_middles
+from gioconda.face import CHIN, EYES, FOREHEAD, LANDMARKS, MOUTH_OUTLINE, OVAL, STEADY, eye_distance, eye_middles
 from gioconda.geometry import align, angles, rotation
 
 OUT = Path(__file__).parents[1] / "src/gioconda/data/face_model.safetensors"
@@ -113,6 +114,17 @@ def with_side(triangles: np.ndarray, a: int, b: int) -> np.ndarray:
     raise ValueError(f"landmarks {a} and {b} are more than one side apart")
 
 
+def with_rim(triangles: np.ndarray) -> np.ndarray:
+    """The same triangulation out to the face's rim: what lies edge-on there, and has no area in front view."""
+    sides = Counter(frozenset(t[k] for k in pair) for t in triangles.tolist() for pair in ((0, 1), (1, 2), (2, 0)))
+    missing = []
+    for a, b in zip(OVAL, (*OVAL[1:], OVAL[0]), strict=True):
+        if frozenset((a, b)) not in sides:
+            (c,) = (c for c in range(SKIN) if sides[frozenset((a, c))] == sides[frozenset((c, b))] == 1)
+            missing.append((a, b, c))
+    return np.concatenate([triangles, np.array(missing, triangles.dtype).reshape(-1, 3)])
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,9 +143,12 @@ def main() -> None:
     for outline in outlines:
         for side in zip(outline, (*outline[1:], outline[0]), strict=True):
             triangles = with_side(triangles, *side)
+    found = len(triangles)
+    triangles = with_rim(triangles)
     inside = np.array([any(set(t) <= set(outline) for outline in outlines) for t in triangles.tolist()])
     a, b, c = (opened[triangles[:, i]] for i in range(3))
     clockwise = np.cross(b - a, c - a) < 0
+    clockwise[found:] = False  # those follow the rim
     triangles[clockwise] = triangles[clockwise][:, ::-1]
     OUT.parent.mkdir(exist_ok=True)
     save_file(

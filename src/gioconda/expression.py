@@ -18,6 +18,8 @@ from gioconda.face import BROWS, CHIN, EYES, LANDMARKS, LIPS, MOUTH_OUTLINE, NOS
 from gioconda.geometry import smoothstep
 
 CONTROL_COUNT = 128
+LOOSE, BOUND = 0.75, 1.05
+"""Eye distances from the middle of the face up to which skin is wholly loose, and from which it does not move."""
 SKIN = 468
 """Landmarks before the irises."""
 
@@ -76,6 +78,15 @@ def lower_face() -> Weights:
     height = face_model().shape[:, 1]
     top, bottom = height[NOSE_BASE] - 0.15, height[list(MOUTH_OUTLINE)].mean() - 0.1
     return smoothstep((height - top) / (bottom - top)).astype(np.float32)
+
+
+@cache
+def looseness() -> Weights:
+    """(478,): how far skin can be moved by an expression: 1, but less towards the sides of the head, and 0 before the
+    ears, where it lies on bone. What a tracker reports there of a turned head is its own error.
+    """
+    aside = np.abs(face_model().shape[:, 0])
+    return (1 - smoothstep((aside - LOOSE) / (BOUND - LOOSE))).astype(np.float32)
 
 
 def proportions(shape: Points) -> Points:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
-from gioconda.expression import lower_face, proportions, spread
+from gioconda.expression import looseness, lower_face, proportions, spread
 from gioconda.face import (
     EYES,
     LIPS_INNER_LOWER,
@@ -152,7 +152,8 @@ def retarget(sitter: Sitter, motion: Motion, gains: Gains, absolute: bool = Fals
             the pose it was painted in.
     """
     share = lower_face()[:, None]
-    offsets = spread(motion.offsets) * sitter.scale * (share * gains.mouth + (1 - share) * gains.brows)
+    reach = sitter.scale * looseness()[:, None]
+    offsets = spread(motion.offsets) * reach * (share * gains.mouth + (1 - share) * gains.brows)
     shape = _seal_lips(sitter.shape + offsets, sitter.shape)
     for side, eye in enumerate(EYES):
         opening = 1 + (float(motion.lids[side]) - 1) * gains.eyes

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.expression import SKIN
 from gioconda.face import OVAL, Points
 from gioconda.geometry import smoothstep
 from gioconda.rendering.head import Head
@@ -27,6 +28,14 @@ Array = NDArray[Any]
 
 MESH_PIXELS = 288
 """Longest side at which the triangles are drawn; a displacement needs no more, whatever the picture's size."""
+FOLD = 6.0
+"""Pixels of that drawing by which neighbouring places come from apart where one part of a face covers another."""
+TURNED = (0.03, 0.2)
+"""Gain of the cosine between line of sight and normal from which, and over which, a place has turned into view."""
+TURNED_SOFT = 1 / 12
+"""Width over which that is smoothed, in sides of that drawing."""
+CLINGING = 0.06
+"""Face heights between the outline as it is seen and the face's rim up to which they are the same skin."""
 SEAM = 9
 """Width, at the size of that drawing, over which face and surroundings give way to each other."""
 GRID = 44
@@ -46,9 +55,13 @@ TERRITORY_PIXELS = 512
 
 @dataclass(frozen=True)
 class Fading:
-    """How much of the head's movement reaches a place outside the face: (GRID, GRID), 1 to 0."""
+    """How much of the head's movement reaches a place outside the face, and of the skin's at its rim: 1 to 0.
+
+    All are (GRID, GRID). Where the head ends, hair and all, it moves as a whole.
+    """
 
     share: Array
+    skin: Array
     x: Array
     y: Array
 
@@ -69,7 +82,8 @@ class Fading:
             (height - 1 - y, height - 1 - high[1], cell[1]),
         ):
             fade = fade * smoothstep((to_edge - step / 2) / max(GIVING * (face - step / 2), step))
-        return Fading(fade, x, y)
+        skin = 1 - np.clip((radius - 1) / (inner - 1), 0, 1)
+        return Fading(fade, skin, x, y)
 
 
 def _cells(columns: int, rows: int, width: int, height: int) -> tuple[Array, Array]:
@@ -116,6 +130,19 @@ def territory(points: Points, neighbours: Sequence[Points], width: int, height: 
     return cv2.resize(share.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+@dataclass(frozen=True)
+class Displacement:
+    """Where the pixels of a region come from.
+
+    Attributes:
+        back: from each pixel of the result to where it lies in the picture, float32 (h, w, 2), x then y.
+        turned: how far each place of the face has turned into view, float32 (h, w), 0 to 1.
+    """
+
+    back: Array
+    turned: Array
+
+
 class Field:
     """Backward displacement in a region of the picture, for one face at rest."""
 
@@ -124,6 +151,7 @@ class Field:
         self._size = width, height
         self._territory = territory(source, neighbours, width, height)[..., None] if neighbours else None
         self._head = head
+        self._rim = _Rim.of(source)
         self._mesh = FaceMesh(source)
         self._fading = Fading.around(source, width, height)
         self._rest = self._silhouette(source)
@@ -133,49 +161,108 @@ class Field:
         middle = pose.apply(self._head.middle[None])[0, :2]
         return Silhouette.of(points, middle, float(np.arctan2(pose.rotation[1, 0], pose.rotation[0, 0])))
 
-    def __call__(self, target: Points) -> Array:
-        """From each pixel of the result to where it lies in the picture: float32 (height, width, 2), x then y.
+    def __call__(self, target: Points) -> Displacement:
+        """Where the pixels come from for landmarks at `target`, (478, 3), in pixels of the region."""
+        polygon = self._silhouette(target).polygon
+        slid = self._rest.polygon - polygon
+        clung = self._rim.clinging(polygon, target[list(OVAL), :2], slid)
+        outside = _outside(polygon, slid, clung, self._fading)
+        moved = Displacement(
+            cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), np.zeros(self._size[::-1], np.float32)
+        )
+        _draw_face(moved, self._mesh, target)
+        if self._territory is None:
+            return moved
+        return Displacement(moved.back * self._territory, moved.turned * self._territory[..., 0])
 
-        `target` are the landmarks of the result, (478, 3), in pixels of the region.
+
+@dataclass(frozen=True)
+class _Rim:
+    """The rim of the face in the picture, (m, 2), and how far, 0 to 1, each point of it lies on the outline, (m, 1)."""
+
+    points: Array
+    outer: Array
+
+    @staticmethod
+    def of(source: Points) -> _Rim:
+        points = source[list(OVAL), :2].astype(np.float64)
+        hull = cv2.convexHull(source[:SKIN, :2].astype(np.float32))
+        inside = np.array([cv2.pointPolygonTest(hull, point, True) for point in points.tolist()])
+        return _Rim(points, _clings(inside[:, None], points))
+
+    def clinging(self, polygon: Array, now: Array, slid: Array) -> Array:
+        """What is to be added to how the outline, (n, 2), slid over the head, (n, 2), for it to move as skin does.
+
+        A forehead that turns sideways takes the hair above it along, though the outline there stays what it is. Where
+        the outline is not the face's rim (which is `now`, (m, 2)), because a cheek hides that, or hid it in the
+        picture, it slides.
         """
-        outside = _outside(self._rest, self._silhouette(target), self._fading)
-        field = cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR)
-        field = _with_face(field, self._mesh, target)
-        return field if self._territory is None else field * self._territory
+        along, way = np.roll(now, -1, axis=0) - now, polygon[:, None] - now
+        place = np.clip((way * along).sum(axis=-1) / np.maximum(np.square(along).sum(axis=-1), 1e-6), 0, 1)[..., None]
+        apart = np.linalg.norm(way - place * along, axis=-1)
+        side, each = apart.argmin(axis=1), np.arange(len(polygon))
+        place, apart = place[each, side], apart[each, side, None]
+
+        def between(values: Array) -> Array:
+            return (1 - place) * values[side] + place * np.roll(values, -1, axis=0)[side]
+
+        return _clings(apart, now) * between(self.outer) * (between(self.points - now) - slid)
 
 
-def _with_face(field: Array, mesh: FaceMesh, target: Points) -> Array:
-    """Put the movement of the face's triangles into a field that already holds that of its surroundings."""
+def _clings(apart: Array, rim: Array) -> Array:
+    """How far, 0 to 1, the outline is the skin of the rim, (m, 2), for some pixels between them."""
+    return 1 - smoothstep(apart / (CLINGING * np.ptp(rim[:, 1])))
+
+
+def _draw_face(displacement: Displacement, mesh: FaceMesh, target: Points) -> None:
+    """Put the movement of the face's triangles into one that already holds that of its surroundings."""
+    field = displacement.back
     height, width = field.shape[:2]
     outline = target[list(OVAL), :2]
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, (width, height))
     if right - left < 2 or bottom - top < 2:
-        return field
+        return
     box = field[top:bottom, left:right]
     scale = min(1.0, MESH_PIXELS / max(box.shape[:2]))
     size = max(2, round(box.shape[1] * scale)), max(2, round(box.shape[0] * scale))
     ratio = np.array([size[0] / box.shape[1], size[1] / box.shape[0]])
     # Pixel centres lie at whole numbers in both.
     offset = (0.5 - np.array([left, top])) * ratio - 0.5
-    inside, mask = mesh.draw(target, (ratio, offset), size)
+    inside, mask, gain = mesh.draw(target, (ratio, offset), size)
     outside = cv2.resize(box, size, interpolation=cv2.INTER_LINEAR)
     merged = np.where(mask[..., None] > 0, inside, outside)
-    merged = cv2.blur(merged, (3, 3))
+    # Half way between two places that come from far apart lies neither.
+    around = np.ones((3, 3), np.uint8)
+    leap = cv2.dilate(merged, around) - cv2.erode(merged, around)
+    far = np.maximum(leap[..., 0], leap[..., 1]) * np.float32(ratio.mean()) > FOLD
+    merged = np.where(far[..., None], merged, cv2.blur(merged, (3, 3)))
     soft = cv2.erode(mask.astype(np.float32), np.ones((SEAM, SEAM), np.uint8), borderValue=(0.0,))
     soft = cv2.blur(soft, (SEAM, SEAM))[..., None]
     merged = outside + soft * (merged - outside)
     box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return field
+    turned = _turned(gain, mask)
+    displacement.turned[top:bottom, left:right] = cv2.resize(turned, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _outside(rest: Silhouette, now: Silhouette, fading: Fading) -> Array:
-    """Faded movement of the face's outline on the coarse grid, float32 (GRID, GRID, 2).
+def _turned(gain: Array, mask: Array) -> Array:
+    """How far places of the face have turned into view, float32 (h, w), 0 to 1, by what `FaceMesh.draw` gives."""
+    least, over = TURNED
+    width = 2 * round(TURNED_SOFT * gain.shape[1] / 2) + 1
+    face = mask.astype(np.float32)
+    much = face * np.clip((gain - least) / over, 0, 1)
+    turned = cv2.blur(much, (width, width)) / np.maximum(cv2.blur(face, (width, width)), 1e-3)
+    inside = cv2.erode(face, np.ones((5, 5), np.uint8), borderValue=(0.0,))
+    return turned * cv2.blur(inside, (5, 5))
+
+
+def _outside(polygon: Array, slid: Array, clung: Array, fading: Fading) -> Array:
+    """Faded movement of the face's outline, (n, 2), on the coarse grid, float32 (GRID, GRID, 2).
+
+    `slid` is the whole head's, `clung` what the skin's is besides, (n, 2) each.
 
     Source: Hormann & Floater, "Mean value coordinates for arbitrary planar polygons", TOG 2006.
     """
-    polygon = now.polygon
-    moved = rest.polygon - now.polygon
     moves = fading.share.ravel() > 0
     at = np.column_stack([fading.x.ravel()[moves], fading.y.ravel()[moves]]).astype(np.float32)
     spoke = polygon[None] - at[:, None]
@@ -188,5 +275,6 @@ def _outside(rest: Silhouette, now: Silhouette, fading: Fading) -> Array:
     weight = (half + np.roll(half, 1, axis=1)) / length
     weight /= weight.sum(axis=1, keepdims=True)
     field = np.zeros((GRID * GRID, 2), np.float32)
-    field[moves] = (weight @ moved) * fading.share.ravel()[moves, None]
+    moved = weight @ slid + fading.skin.ravel()[moves, None] * (weight @ clung)
+    field[moves] = moved * fading.share.ravel()[moves, None]
     return field.reshape(GRID, GRID, 2)

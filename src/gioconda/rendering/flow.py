@@ -6,7 +6,7 @@ squeeze with them: a closing lid covers the eye, it does not flatten it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from gioconda.face import Points
 from gioconda.portrait import View
 from gioconda.rendering.eye_plate import EyePlate
-from gioconda.rendering.field import Field, territory
+from gioconda.rendering.field import Displacement, Field, territory
 from gioconda.rendering.head import Head
 from gioconda.rendering.mouth_plate import MouthPlate
 from gioconda.rendering.renderer import Patch
+from gioconda.rendering.rim import Rim
 
 Array = NDArray[Any]
 
@@ -52,6 +53,7 @@ class FlowRenderer:
             *small,
             [points * self._scale for points in neighbours],
         )
+        self._rim = Rim(self._rgb, self._source)
         own = territory(self._source, neighbours, width, height) > 0 if neighbours else None
         self._mask = None if own is None else own.astype(np.float32)
         self._plates: tuple[EyePlate | MouthPlate, ...] = (
@@ -62,42 +64,46 @@ class FlowRenderer:
     def __call__(self, target: Points) -> Patch:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
         moved = target.astype(np.float32) - self._corner
-        field = self._field(moved * self._scale)
-        rgb = self._taken(self._rgb, field, cv2.INTER_CUBIC)
+        displacement = self._field(moved * self._scale)
+        rgb = np.empty_like(self._rgb)
+        alpha = None if self._alpha is None else np.empty_like(self._alpha)
+        for rows, came_from, turned in self._bands(displacement):
+            _take(self._rgb, came_from, cv2.INTER_CUBIC, rgb[rows])
+            self._rim.draw(rgb[rows], came_from, turned)
+            if self._alpha is not None and alpha is not None:
+                _take(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
         pose = self._head.pose(moved)
         for plate in self._plates:
             plate.draw(rgb, moved, pose)
-        alpha = None if self._alpha is None else self._taken(self._alpha, field, cv2.INTER_LINEAR)
         left, top = int(self._corner[0]), int(self._corner[1])
         return Patch(left, top, rgb, self._mask, alpha)
 
-    def _taken(self, picture: Array, field: Array, method: int) -> Array:
-        """The picture with its pixels moved, band by band."""
-        height, width = picture.shape[:2]
-        taken = np.empty_like(picture)
-        rows = max(1, BAND_PIXELS // width)
-        for top in range(0, height, rows):
-            band = taken[top : top + rows]
-            came_from = _band(field, self._scale, top, *band.shape[1::-1])
-            x_and_y: Any = cv2.remap  # OpenCV's annotation forgets that one map may hold both
-            x_and_y(picture, came_from, None, method, dst=band, borderMode=cv2.BORDER_REPLICATE)
-        return taken
+    def _bands(self, displacement: Displacement) -> Iterator[tuple[slice, Array, Array]]:
+        """Some rows at a time, where their pixels come from, (h, w, 2), and how far they turned into view, (h, w)."""
+        height, width = self._rgb.shape[:2]
+        step = max(1, BAND_PIXELS // width)
+        for top in range(0, height, step):
+            rows = slice(top, min(top + step, height))
+            came_from = _enlarged(displacement.back, self._scale, rows, width) * np.float32(1 / self._scale)
+            came_from[..., 0] += np.arange(width, dtype=np.float32)
+            came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+            yield rows, came_from, _enlarged(displacement.turned, self._scale, rows, width)
 
 
-def _band(field: Array, scale: float, top: int, width: int, height: int) -> Array:
-    """Where the pixels of some rows come from, float32 (height, width, 2), by a field computed at some scale."""
-    came_from: Array
+def _take(picture: Array, came_from: Array, method: int, taken: Array) -> None:
+    x_and_y: Any = cv2.remap  # OpenCV's annotation forgets that one map may hold both
+    x_and_y(picture, came_from, None, method, dst=taken, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _enlarged(values: Array, scale: float, rows: slice, width: int) -> Array:
+    """Some rows of what was computed at some scale, at full size."""
     if scale == 1:
-        came_from = field[top : top + height].copy()
-    else:
-        # Pixel centres lie at whole numbers in both.
-        shrink = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, (top + 0.5) * scale - 0.5]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        field = field / np.float32(scale)
-        came_from = cv2.warpAffine(field, shrink, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    came_from[..., 0] += np.arange(width, dtype=np.float32)
-    came_from[..., 1] += np.arange(top, top + height, dtype=np.float32)[:, None]
-    return came_from
+        return values[rows]
+    # Pixel centres lie at whole numbers in both.
+    shrink = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, (rows.start + 0.5) * scale - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = width, rows.stop - rows.start
+    return cv2.warpAffine(values, shrink, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _region(view: View) -> tuple[int, int, int, int]:

@@ -13,6 +13,11 @@ from gioconda.face import EYES, LANDMARKS, Eye, Points, face_model
 
 Array = NDArray[Any]
 
+THIN = 3.0
+"""Pixels of height below which a triangle is thin."""
+EDGE_ON, AWAY = 0.1, 0.2
+"""A triangle is not drawn whose normal's cosine with the line of sight is below the first, and has fallen by more than
+the second since the picture: of what it showed there, only smears would be left."""
 LEAST_FACING = 0.12
 """Cosine between the line of sight and a triangle's normal below which the picture shows nothing of it."""
 INTO_VIEW = 0.25
@@ -36,12 +41,17 @@ class FaceMesh:
     def __init__(self, source: Points) -> None:
         """`source` are the picture's landmarks, (478, 3)."""
         self._landmark_triangles = _landmark_triangles()
+        self._facing = _facing(source, self._landmark_triangles)
         self._skin = _HiddenSkin(source, self._landmark_triangles)
         self._triangles = np.concatenate([self._landmark_triangles, *(_lid_triangles(side) for side in (0, 1))])
         self._lids = [_LidRow(eye, source) for eye in EYES]
 
-    def draw(self, target: Points, to_drawing: tuple[Array, Array], size: tuple[int, int]) -> tuple[Array, Array]:
+    def draw(
+        self, target: Points, to_drawing: tuple[Array, Array], size: tuple[int, int]
+    ) -> tuple[Array, Array, Array]:
         """Displacement over the face, float32 (h, w, 2) in the picture's pixels, and where it is, uint8 0 or 1.
+
+        And how much nearer each place's normal is to the line of sight than in the picture, float32, as a cosine.
 
         Args:
             target: landmarks of the result, (478, 3).
@@ -52,19 +62,22 @@ class FaceMesh:
         corners = (points * to_drawing[0] + to_drawing[1])[self._triangles]
         a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-        facing = area > 1e-3
+        shown = _facing(target, self._landmark_triangles)
+        gain = shown - self._facing
+        drawn = area > 1e-3
+        drawn[: len(shown)] &= (shown > EDGE_ON) | (gain > -AWAY)
         # Far to near, so that a nose covers the cheek behind it; the lids' own rows over what they refine.
         depth = -target[self._landmark_triangles, 2].mean(axis=1)
         order = [*np.argsort(depth).tolist(), *range(len(depth), len(self._triangles))]
         label = np.zeros(size[::-1], np.int32)
         fixed = np.round(corners * 16).astype(np.int32)
         for index in order:
-            if facing[index]:
+            if drawn[index]:
                 cv2.fillConvexPoly(label, fixed[index], index + 1, cv2.LINE_8, 4)
         # Displacement is linear over each triangle: d = d0 + gx * x + gy * y
         moved = (places - points)[self._triangles]
         step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
-        safe = np.where(facing, area, 1.0)[:, None]
+        safe = np.where(drawn, area, 1.0)[:, None]
         gx = (step_a * b[:, 1:] - step_b * a[:, 1:]) / safe
         gy = (step_b * a[:, :1] - step_a * b[:, :1]) / safe
         d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
@@ -75,8 +88,13 @@ class FaceMesh:
         field = plane[..., :2] + plane[..., 2:4] * x[..., None] + plane[..., 4:] * y[..., None]
         # A triangle seen edge-on extrapolates wildly at the pixels its drawing rounds to: none moves further
         # than its corners.
-        most = np.abs(moved).max() + 1
-        return np.clip(field, -most, most), (label > 0).astype(np.uint8)
+        longest = np.square(np.stack([a, b, b - a])).sum(axis=2).max(axis=0)
+        thin = np.append(False, np.square(area) < THIN**2 * longest)[label]
+        which = label[thin] - 1
+        field[thin] = np.clip(field[thin], moved[which].min(axis=1), moved[which].max(axis=1))
+        turned = np.zeros(len(table), np.float32)
+        turned[1 : len(gain) + 1] = gain
+        return field, (label > 0).astype(np.uint8), turned[label]
 
     def _vertices(self, target: Points) -> tuple[Array, Array]:
         """Where each vertex takes its colour from, and where it is, (478 + rows, 2) each."""
