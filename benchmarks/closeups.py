@@ -1,15 +1,17 @@
-"""Close-ups to look at: mouths and eyes of several portraits in the driver's extreme moments, one sheet of each.
+"""Close-ups to look at: mouths and eyes of several portraits in the driver's extreme moments, and turned heads.
 
     python benchmarks/closeups.py PICTURE... --driver talk.mp4 --out FOLDER [--renderer flow]
 
 A row is a portrait, at rest on the left. Mouths: a little open, half open, broadest, widest, most turned. Eyes: widest,
-half shut, shut, looking to the picture's right and left. No figure replaces looking at these at full size.
+half shut, shut, looking to the picture's right and left. Heads: turned far and less far to either side, whatever the
+driver does. No figure replaces looking at these at full size.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,22 +19,34 @@ import numpy as np
 
 from gioconda import Gains, Motion, Performance, Portrait
 from gioconda.drivers import open_driver
-from gioconda.face import EYES, LIPS, MOUTH_OUTLINE, Points, eye_distance, face_model
+from gioconda.face import EYES, LIPS, MOUTH_OUTLINE, NOSE_TIP, Points, eye_distance, face_model
 from gioconda.media.pictures import write_png
 from gioconda.neutral import mouth_gap
 from gioconda.rendering import composite, make_renderer
 from gioconda.retarget import Sitter, retarget
 
-REACH = {"mouths": (0.75, 0.75), "eyes": (1.0, 0.5)}
+REACH = {"mouths": (0.75, 0.75), "eyes": (1.0, 0.5), "heads": (1.9, 1.9)}
 """Half the width and height of what a tile shows, in eye distances."""
-TILE = {"mouths": 300, "eyes": 400}
+TILE = {"mouths": 300, "eyes": 400, "heads": 400}
 """Width of a tile in pixels."""
+MIDDLE = {"mouths": LIPS, "eyes": tuple(i for eye in EYES for i in eye.corners), "heads": (NOSE_TIP,)}
+"""Landmarks in the middle of a tile."""
+TURNS = (-40.0, -20.0, 20.0, 40.0)
+"""Degrees of the heads."""
 MOST = 200.0
 """Pixels between the eyes: a larger picture is made smaller, for a tile shows no more."""
 
 
+def movements(performance: Performance) -> dict[str, list[Motion]]:
+    """What each sheet shows."""
+    still = Motion.neutral()
+    heads = [replace(still, angles=np.array([turn, 0, 0], np.float32)) for turn in TURNS]
+    frames = moments(performance)
+    return {**{what: [at(performance, frame) for frame in numbers] for what, numbers in frames.items()}, "heads": heads}
+
+
 def moments(performance: Performance) -> dict[str, list[int]]:
-    """The frames of a performance that sheets show."""
+    """The frames of a performance that show most of mouth and eyes."""
     motion = performance.motion
     plain = Sitter.of(face_model().shape * 60 + 200, 400, 400)
     shapes = np.stack([retarget(plain, at(performance, i), Gains(head=0)) for i in range(len(performance))])
@@ -67,7 +81,7 @@ def at(performance: Performance, frame: int) -> Motion:
     return performance.motion.map(lambda values: values[frame])
 
 
-def row(picture: Path, performance: Performance, frames: dict[str, list[int]], renderer: str) -> dict[str, np.ndarray]:
+def row(picture: Path, shown: dict[str, list[Motion]], renderer: str) -> dict[str, np.ndarray]:
     """One portrait's tiles, side by side, for each sheet."""
     view = Portrait.from_pictures([picture]).views[0]
     longest = max(view.rgb.shape[:2])
@@ -76,18 +90,17 @@ def row(picture: Path, performance: Performance, frames: dict[str, list[int]], r
     sitter, render = Sitter.of(view.points, width, height), make_renderer(renderer, (view,))
     unit = float(eye_distance(view.points))
     rows = {}
-    for what, numbers in frames.items():
+    for what, motions in shown.items():
         tiles = [_tile(view.rgb, view.points, unit, what)]
-        for number in numbers:
-            target = retarget(sitter, at(performance, number), Gains())
+        for motion in motions:
+            target = retarget(sitter, motion, Gains())
             tiles.append(_tile(composite(view, render(target))[0], target, unit, what))
         rows[what] = np.hstack(tiles)
     return rows
 
 
 def _tile(rgb: np.ndarray, points: Points, unit: float, what: str) -> np.ndarray:
-    landmarks = LIPS if what == "mouths" else [i for eye in EYES for i in eye.corners]
-    middle = points[list(landmarks), :2].mean(axis=0)
+    middle = points[list(MIDDLE[what]), :2].mean(axis=0)
     across, down = (reach * unit for reach in REACH[what])
     scale = TILE[what] / (2 * across)
     onto = scale * np.array([[1, 0, across - middle[0]], [0, 1, down - middle[1]]])
@@ -104,10 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    performance = open_driver(options.driver)
-    frames = moments(performance)
-    rows = [row(picture, performance, frames, options.renderer) for picture in options.pictures]
-    for what in frames:
+    shown = movements(open_driver(options.driver))
+    rows = [row(picture, shown, options.renderer) for picture in options.pictures]
+    for what in shown:
         write_png(options.out / f"{what}.png", np.vstack([tiles[what] for tiles in rows]))
         print(options.out / f"{what}.png")
 

@@ -92,6 +92,23 @@ def test_animate_to_any_ending(picture, motion_file, tmp_path, suffix):
         assert len(list(video)) == 6
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "capture {} --out x.motion --start nan",
+        "animate {} --driver orator --out x.mp4 --fps inf",
+        "animate {} --driver orator --out x.mp4 --box 1,2,nan,4",
+        "dataset export {} --out x --shard-size 1e308",
+        "train warp --data {} --out x --minutes=-inf",
+    ],
+)
+def test_numbers_that_cannot_be_reckoned_with(picture, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        run(*words.format(picture).split())
+    assert ended.value.code == 2
+    assert "is not" in capsys.readouterr().err
+
+
 def test_a_gif_says_when_it_cannot_be_so_fast(picture, motion_file, tmp_path, capsys):
     to = ("--driver", motion_file, "--size", 64, "--end", 0.2, "--out")
     assert run("animate", picture, *to, tmp_path / "clip.gif", "--fps", 50) == 0

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -471,6 +472,13 @@ def test_certificates_that_are_of_no_use(tmp_path):
         signing_identity(*rsa_pair(other, days=-1))
     with pytest.raises(CredentialsError, match="password"):
         signing_identity(*rsa_pair(other, password=b"secret"))
+    own, end, issuer = chain.read_text().partition("-----END CERTIFICATE-----\n")
+    body = ssl.PEM_cert_to_DER_cert(own + end)
+    assert b"\xa0\x03\x02\x01\x02" in body
+    body = body.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x11", 1)  # of version 18
+    chain.write_text(ssl.DER_cert_to_PEM_cert(body) + issuer)
+    with pytest.raises(CredentialsError, match="not a PEM"):
+        signing_identity(chain, key)
 
 
 def test_a_clip_that_cannot_be_signed_does_not_appear(animation, picture, motion_file, tmp_path, capsys):

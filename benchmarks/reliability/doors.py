@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -571,6 +571,7 @@ def _unfinished(folder: Path) -> None:
 def _enter_unfinished(file: Path, folder: Path, random: Random) -> None:
     from gioconda import animate
 
+    os.environ["XDG_CONFIG_HOME"] = str(folder)  # for the certificate
     animate(_portrait(), _acting(), size=64).save(folder / "unfinished" / "clip.mp4", resume=True)
 
 
@@ -717,10 +718,11 @@ def _enter_command(file: Path, folder: Path, random: Random) -> object:
 
     os.environ["XDG_CONFIG_HOME"] = str(folder)
     words = command_line(random, folder / "shelf", folder)
-    try:
-        code = cli.main(words)
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
+    with chdir(folder):  # some words are names of files to write
+        try:
+            code = cli.main(words)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
     assert code in (0, 2, 3, 4, 5), (code, words)
     return f"{words[0]} {code}"
 

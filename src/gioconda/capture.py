@@ -101,6 +101,8 @@ def record(
     progress: Progress = quiet,
 ) -> Performance:
     """Record the performance of the largest face in some footage; `name` is for messages, the rest as of `capture`."""
+    if not np.isfinite([start, end or 0.0]).all():
+        raise UsageError(f"{name}: from {start} to {end} are no seconds")
     with _spool_file() as file:
         spool = _Spool(file)
         length = min(footage.duration, end or footage.duration) - start

@@ -6,7 +6,11 @@ import argparse
 import os
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, verb
+from gioconda.commands.options import (
+    Verbs,
+    number,
+    verb,
+)
 from gioconda.progress import bar
 
 
@@ -20,7 +24,7 @@ def add(verbs: Verbs) -> None:
     pack.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new folder for the shards")
     pack.add_argument(
         "--shard-size",
-        type=float,
+        type=number,
         default=256,
         metavar="MB",
         help="a shard is closed when it has so many (default: 256)",
@@ -42,13 +46,15 @@ def _add_build(actions: Verbs) -> None:
     )
     added.add_argument(
         "--max-upscale",
-        type=float,
+        type=number,
         default=2.0,
         metavar="X",
         help="leave out faces that would have to grow more than so many times (default: 2)",
     )
     added.add_argument("--least-frames", type=int, default=16, metavar="N", help="of the shortest shot (default: 16)")
-    added.add_argument("--longest", type=float, default=20.0, metavar="SECONDS", help="part longer shots (default: 20)")
+    added.add_argument(
+        "--longest", type=number, default=20.0, metavar="SECONDS", help="part longer shots (default: 20)"
+    )
     added.add_argument(
         "--people",
         choices=("folders", "videos"),
@@ -65,7 +71,7 @@ def _add_build(actions: Verbs) -> None:
     )
     added.add_argument("--identity-model", type=Path, metavar="FILE.onnx", help="tell people apart with this network")
     added.add_argument(
-        "--same-person", type=float, default=0.5, metavar="COSINE", help="from here on it is one person (default: 0.5)"
+        "--same-person", type=number, default=0.5, metavar="COSINE", help="from here on it is one person (default: 0.5)"
     )
     added.add_argument("--licence", metavar="TEXT", help="of everything for which no list states one")
     added.add_argument("--only-licence", nargs="+", default=[], metavar="TEXT", help="take what begins like this only")
@@ -73,7 +79,7 @@ def _add_build(actions: Verbs) -> None:
         "--without-licence", nargs="+", default=[], metavar="TEXT", help="leave out what begins like this"
     )
     added.add_argument(
-        "--eval-share", type=float, default=0.1, metavar="SHARE", help="of the people, for evaluation (default: 0.1)"
+        "--eval-share", type=number, default=0.1, metavar="SHARE", help="of the people, for evaluation (default: 0.1)"
     )
     added.add_argument("--seed", type=int, default=0, help="of who that is (default: 0)")
     added.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 DRIVER = "a video, a photograph, camera:0, a .motion file, or the name of a built-in performance"
 """What `drivers.open_driver` takes, for help texts."""
+
+LARGEST = 1e9
+"""Of the numbers that options take."""
 
 Command = Callable[[argparse.Namespace], int | None]
 """Does what the options say; gives back an exit code other than 0, if any."""
@@ -136,15 +140,15 @@ def add_max_pixels(verb: argparse.ArgumentParser) -> None:
 
 def add_span(verb: argparse.ArgumentParser) -> None:
     """Which part of the driver."""
-    verb.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="skip the driver's beginning")
-    verb.add_argument("--end", type=float, metavar="SECONDS", help="stop at this second of the driver")
+    verb.add_argument("--start", type=number, default=0.0, metavar="SECONDS", help="skip the driver's beginning")
+    verb.add_argument("--end", type=number, metavar="SECONDS", help="stop at this second of the driver")
 
 
 def add_movement(verb: argparse.ArgumentParser) -> None:
     """Which part of the driver, and how its movement is taken over and drawn."""
     add_span(verb)
     add_look(verb)
-    verb.add_argument("--fps", type=float, help="frames per second (default: the driver's)")
+    verb.add_argument("--fps", type=number, help="frames per second (default: the driver's)")
 
 
 def add_look(verb: argparse.ArgumentParser) -> None:
@@ -157,7 +161,7 @@ def add_look(verb: argparse.ArgumentParser) -> None:
         ("gaze", "of what --eyes leaves of the gaze"),
     ):
         verb.add_argument(
-            f"--{part}", type=float, default=1.0, metavar="GAIN", help=f"{text}: 0 none, 1 the driver's own"
+            f"--{part}", type=number, default=1.0, metavar="GAIN", help=f"{text}: 0 none, 1 the driver's own"
         )
     verb.add_argument(
         "--absolute",
@@ -240,12 +244,23 @@ def report_gaps(performance: Performance, driver: str = "the driver") -> None:
         print(f"{driver} has {performance.cuts} cuts: eased over")
 
 
+def number(text: str) -> float:
+    """A number from the command line, of a size that can be reckoned with."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number up to {LARGEST:g}")
+    return value
+
+
 def box(text: str) -> Box:
     """A box from the command line."""
     from gioconda.tracking import Box
 
     try:
-        x, y, width, height = map(float, text.split(","))
-    except ValueError:
+        x, y, width, height = map(number, text.split(","))
+    except (ValueError, argparse.ArgumentTypeError):
         raise argparse.ArgumentTypeError(f"{text!r} is not x,y,width,height in pixels") from None
     return Box(x, y, width, height)

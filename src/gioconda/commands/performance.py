@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gioconda.commands.options import DRIVER, Verbs, add_span, verb
+from gioconda.commands.options import (
+    DRIVER,
+    Verbs,
+    add_span,
+    number,
+    verb,
+)
 from gioconda.progress import bar
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ def add(verbs: Verbs) -> None:
     _add_out(edit)
     add_span(edit)
     edit.add_argument("--mirror", action="store_true", help="exchange left and right")
-    edit.add_argument("--speed", type=float, metavar="FACTOR", help="2 is twice as fast; 0.1 to 10")
+    edit.add_argument("--speed", type=number, metavar="FACTOR", help="2 is twice as fast; 0.1 to 10")
     edit.add_argument("--loop", action="store_true", help="let the end flow into the beginning")
 
     mix = verb(made, "mix", _mix, "the mouth of one, the head of another")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_pictures, portrait_of, read_portrait, verb
+from gioconda.commands.options import (
+    Verbs,
+    add_pictures,
+    number,
+    portrait_of,
+    read_portrait,
+    verb,
+)
 from gioconda.errors import MissingExtraError
 from gioconda.progress import bar
 
@@ -21,7 +28,7 @@ def add(verbs: Verbs) -> None:
     )
     added.add_argument(
         "--fidelity",
-        type=float,
+        type=number,
         default=1.0,
         metavar="F",
         help="0: no fine-tuning, liveliest; 1: as much as helps (default); up to 3: closer to the pictures",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, verb
+from gioconda.commands.options import (
+    Verbs,
+    number,
+    verb,
+)
 
 
 def add(verbs: Verbs) -> None:
@@ -16,7 +20,7 @@ def add(verbs: Verbs) -> None:
     added.add_argument("--driver", type=Path, required=True, help="the video that drove it")
     added.add_argument("--models", type=Path, required=True, metavar="DIR", help="folder of the measuring networks")
     added.add_argument(
-        "--start", type=float, default=0.0, metavar="SECONDS", help="second of the driver at which the clip begins"
+        "--start", type=number, default=0.0, metavar="SECONDS", help="second of the driver at which the clip begins"
     )
     added.add_argument("--out", type=Path, metavar="FILE.json", help="write the grades there too")
 

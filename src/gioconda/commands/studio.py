@@ -10,7 +10,11 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, verb
+from gioconda.commands.options import (
+    Verbs,
+    number,
+    verb,
+)
 from gioconda.errors import MissingExtraError, UsageError
 
 HERE = "127.0.0.1"
@@ -31,7 +35,7 @@ def add(verbs: Verbs) -> None:
         "--max-pixels", type=int, default=50_000_000, metavar="N", help="of a picture (default: 50 million)"
     )
     added.add_argument(
-        "--max-seconds", type=float, default=60.0, metavar="S", help="of a video that are used (default: 60)"
+        "--max-seconds", type=number, default=60.0, metavar="S", help="of a video that are used (default: 60)"
     )
     added.add_argument(
         "--max-waiting", type=int, default=8, metavar="N", help="how many may wait in the queue (default: 8)"

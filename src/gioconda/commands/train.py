@@ -6,7 +6,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, verb
+from gioconda.commands.options import (
+    Verbs,
+    number,
+    verb,
+)
 from gioconda.errors import MissingExtraError
 from gioconda.progress import bar
 
@@ -20,8 +24,8 @@ def add(verbs: Verbs) -> None:
     networks = verbs.add_parser("train", help=text, description=text).add_subparsers(required=True, metavar="NETWORK")
     warp = verb(networks, "warp", _train_warp, "the painter of mouths and eyes")
     _add_run(warp)
-    warp.add_argument("--samples", type=_number, default=6000, help="pairs to learn from (default: 6000)")
-    warp.add_argument("--batch", type=_number, default=16, help="windows a step (default: 16)")
+    warp.add_argument("--samples", type=_count, default=6000, help="pairs to learn from (default: 6000)")
+    warp.add_argument("--batch", type=_count, default=16, help="windows a step (default: 16)")
 
     sketch = verb(networks, "sketch", _train_sketch, "the talking heads of 2019: embedder, generator, discriminator")
     _add_run(sketch)
@@ -35,7 +39,7 @@ def add(verbs: Verbs) -> None:
         "--feed-forward", action="store_true", help="without the match loss: for use without fine-tuning"
     )
     sketch.add_argument(
-        "--people", type=float, default=1.0, metavar="SHARE", help="learn from this share of the people (default: 1)"
+        "--people", type=number, default=1.0, metavar="SHARE", help="learn from this share of the people (default: 1)"
     )
     sketch.add_argument(
         "--vgg19", type=Path, metavar="FILE", help="weights of a content loss (.safetensors; docs/training.md)"
@@ -53,12 +57,12 @@ def _add_tracker(networks: Verbs) -> None:
     tracker.add_argument(
         "--only", choices=("landmarks", "detector"), help="one network; both share the time 3 to 1 by default"
     )
-    tracker.add_argument("--steps", type=_number, default=20000, help="of each network's schedule (default: 20000)")
-    tracker.add_argument("--frames", type=_number, default=12000, help="video frames to learn from (default: 12000)")
-    tracker.add_argument("--batch", type=_number, default=12, help="faces or canvases a step (default: 12)")
+    tracker.add_argument("--steps", type=_count, default=20000, help="of each network's schedule (default: 20000)")
+    tracker.add_argument("--frames", type=_count, default=12000, help="video frames to learn from (default: 12000)")
+    tracker.add_argument("--batch", type=_count, default=12, help="faces or canvases a step (default: 12)")
 
 
-def _number(text: str) -> int:
+def _count(text: str) -> int:
     """A whole number that all libraries can count to."""
     if not 0 <= (value := int(text)) <= MOST:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and {MOST}")
@@ -71,9 +75,9 @@ def _add_run(network: argparse.ArgumentParser) -> None:
     )
     network.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the run; an unfinished one goes on")
     network.add_argument(
-        "--minutes", type=float, default=60.0, help="how long to learn, the reading of data apart (default: 60)"
+        "--minutes", type=number, default=60.0, help="how long to learn, the reading of data apart (default: 60)"
     )
-    network.add_argument("--seed", type=_number, default=0)
+    network.add_argument("--seed", type=_count, default=0)
 
 
 def _train_warp(options: argparse.Namespace) -> None:

@@ -190,7 +190,7 @@ def _checked(certificates: bytes, key: bytes, named: str, remedy: str) -> Identi
         secret = serialization.load_pem_private_key(_key(key), password=None)
         paired = secret.public_key() == leaf.public_key()
         valid = leaf.not_valid_before_utc <= datetime.now(UTC) < leaf.not_valid_after_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         reason = "it has a password, take that off" if b"ENCRYPTED" in key else "not a PEM certificate and a PEM key"
         raise CredentialsError(f"{named}: {reason}; {remedy}") from None
     if not paired:

@@ -240,7 +240,11 @@ def _draw_face(displacement: Displacement, mesh: FaceMesh, target: Points) -> No
     soft = cv2.erode(mask.astype(np.float32), np.ones((SEAM, SEAM), np.uint8), borderValue=(0.0,))
     soft = cv2.blur(soft, (SEAM, SEAM))[..., None]
     merged = outside + soft * (merged - outside)
-    box[:] = cv2.resize(merged, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    large = box.shape[1::-1]
+    box[:] = cv2.resize(merged, large, interpolation=cv2.INTER_LINEAR)
+    if size != large:
+        fold = cv2.resize(far.astype(np.uint8), large, interpolation=cv2.INTER_NEAREST)[..., None]
+        np.copyto(box, cv2.resize(merged, large, interpolation=cv2.INTER_NEAREST), where=fold > 0)
     turned = _turned(gain, mask)
     displacement.turned[top:bottom, left:right] = cv2.resize(turned, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 

@@ -16,8 +16,8 @@ Array = NDArray[Any]
 THIN = 3.0
 """Pixels of height below which a triangle is thin."""
 EDGE_ON, AWAY = 0.1, 0.2
-"""A triangle is not drawn whose normal's cosine with the line of sight is below the first, and has fallen by more than
-the second since the picture: of what it showed there, only smears would be left."""
+"""A triangle is drawn only where there is no other if the cosine between its normal and the line of sight is below the
+first and has fallen by more than the second since the picture: of what it showed there, only smears are left."""
 LEAST_FACING = 0.12
 """Cosine between the line of sight and a triangle's normal below which the picture shows nothing of it."""
 INTO_VIEW = 0.25
@@ -64,20 +64,20 @@ class FaceMesh:
         area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         shown = _facing(target, self._landmark_triangles)
         gain = shown - self._facing
-        drawn = area > 1e-3
-        drawn[: len(shown)] &= (shown > EDGE_ON) | (gain > -AWAY)
+        facing = area > 1e-3
+        smeared = (shown < EDGE_ON) & (gain < -AWAY)
         # Far to near, so that a nose covers the cheek behind it; the lids' own rows over what they refine.
         depth = -target[self._landmark_triangles, 2].mean(axis=1)
-        order = [*np.argsort(depth).tolist(), *range(len(depth), len(self._triangles))]
+        order = [*np.lexsort([depth, ~smeared]).tolist(), *range(len(depth), len(self._triangles))]
         label = np.zeros(size[::-1], np.int32)
         fixed = np.round(corners * 16).astype(np.int32)
         for index in order:
-            if drawn[index]:
+            if facing[index]:
                 cv2.fillConvexPoly(label, fixed[index], index + 1, cv2.LINE_8, 4)
         # Displacement is linear over each triangle: d = d0 + gx * x + gy * y
         moved = (places - points)[self._triangles]
         step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
-        safe = np.where(drawn, area, 1.0)[:, None]
+        safe = np.where(facing, area, 1.0)[:, None]
         gx = (step_a * b[:, 1:] - step_b * a[:, 1:]) / safe
         gy = (step_b * a[:, :1] - step_a * b[:, :1]) / safe
         d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
