@@ -16,6 +16,7 @@ from gioconda.avatar import About, Avatar, picture_hash
 from gioconda.cli import main
 from gioconda.errors import AvatarError, OutputError, UsageError
 from gioconda.face import face_model
+from gioconda.media.files import sha256_of
 
 PAGE = Path(__file__).parents[1] / "docs/avatar.md"
 
@@ -69,6 +70,7 @@ def test_an_avatar_comes_back_exactly(file):
         assert np.array_equal(theirs.points, mine.points)
     assert found.portrait.views[0].alpha is None
     assert np.array_equal(found.portrait.views[1].alpha, wanted.portrait.views[1].alpha)
+    assert found.portrait.views[0].sha256 == sha256_of(file)  # what a clip of it says of its portrait
     assert found.network.keys() == wanted.network.keys()
     for name, values in wanted.network.items():
         assert found.network[name].dtype == np.float16

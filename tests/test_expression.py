@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gioconda.expression import CONTROL_COUNT, controls, lower_face, proportions, spread
+from gioconda.expression import CONTROL_COUNT, controls, looseness, lower_face, proportions, spread
 from gioconda.face import (
     BROWS,
     CHIN,
@@ -16,6 +16,7 @@ from gioconda.face import (
     LIPS_OUTER_LOWER,
     LIPS_OUTER_UPPER,
     MOUTH_OUTLINE,
+    NOSE_BASE,
     face_model,
 )
 
@@ -33,6 +34,14 @@ def test_controls_hold_lips_and_brows_but_no_lids_or_irises():
     assert list(controls()) == sorted(chosen)
     assert chosen >= {*LIPS, *BROWS[0], *BROWS[1]}
     assert not chosen & {i for eye in EYES for i in (*eye.outline, *eye.iris)}
+
+
+def test_skin_before_the_ears_lies_on_bone():
+    loose = looseness()
+    assert loose[[234, 454, 127, 356]] == pytest.approx(0)
+    assert loose[list(LIPS)] == pytest.approx(1)
+    assert loose[[CHIN, FOREHEAD, NOSE_BASE]] == pytest.approx(1)
+    assert loose[face_model().mirror] == pytest.approx(loose, abs=1e-5)
 
 
 def test_controls_reach_every_part_of_the_skin():

@@ -9,13 +9,14 @@ import pytest
 from gioconda import Gains, Group, Portrait, animate
 from gioconda.cli import main
 from gioconda.errors import UsageError
-from gioconda.face import face_model
+from gioconda.face import bounds, face_model
 from gioconda.marks import MarkedFace, write_marks
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader, probe_video
 from gioconda.rendering.field import Field, territory
 from gioconda.rendering.head import Head
 from gioconda.retarget import Sitter, retarget
+from gioconda.tracking import Box
 from makers import acting, movement, performed, posed, still
 
 WILD = {"left": (-1, 0, 0), "right": (1, 0, 0), "down": (0, 1, 0), "nearer": (0, 0, 1)}
@@ -72,6 +73,10 @@ def test_a_face_shown_by_hand_knows_its_neighbours(couple, people, tmp_path):
     assert shown.points == pytest.approx(small, abs=0.01)
     assert len(shown.neighbours) == 1
     assert (shown.neighbours[0] == large).all()
+    x, y, width, height = bounds(small)
+    boxed = Portrait.from_pictures([couple], box=Box(x, y, width, height)).views[0]
+    assert len(boxed.neighbours) == 1
+    assert (boxed.neighbours[0] == large).all()
 
 
 @pytest.mark.parametrize("who", [0, 1])

@@ -23,7 +23,7 @@ from gioconda.learning.tracker import losses, treatments
 from gioconda.learning.tracker.batches import FaceBatches
 from gioconda.learning.tracker.canvases import CANVAS, CanvasBatches, target_maps
 from gioconda.learning.tracker.export import export_network
-from gioconda.learning.tracker.faces import Faces, telling_frames
+from gioconda.learning.tracker.faces import Faces, face_pool, telling_frames
 from gioconda.learning.tracker.learner import Learner, Schedule, stepped, work_done
 from gioconda.learning.tracker.networks import EYE_REGION, LIPS_REGION, DetectorNet, LandmarkNet
 from gioconda.learning.tracker.placement import Placement
@@ -426,9 +426,24 @@ def test_stopped_and_resumed_it_learns_the_same(pool, tmp_path):
     assert all(moved)
 
 
+def test_damaged_runs_are_refused(tmp_path):
+    learner = fresh()
+    path = tmp_path / "detector.safetensors"
+    learner.save(path)
+    whole = path.read_bytes()
+    for wrong in (b"", b"rubbish", whole[: len(whole) // 2], whole.replace(b'"seconds"', b'"secondz"')):
+        path.write_bytes(wrong)
+        with pytest.raises(UsageError, match="not a checkpoint"):
+            learner.resume(path)
+    for text in ("", "{", "[" * 100_000):
+        (tmp_path / "faces.json").write_text(text)
+        with pytest.raises(UsageError, match="cannot be read"):
+            face_pool(tmp_path, tmp_path / "a.task", tmp_path, 4)
+
+
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     fresh().save(tmp_path / "x.safetensors")
-    with pytest.raises(UsageError, match="another shape"):
+    with pytest.raises(UsageError, match="not a checkpoint of this network"):
         Learner(LandmarkNet(), LandmarkNet(), Schedule(1), "cpu").resume(tmp_path / "x.safetensors")
 
 

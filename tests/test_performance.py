@@ -282,7 +282,16 @@ def test_contents_that_do_not_fit(tmp_path, wrong):
         Performance.load(written(tmp_path / "a.motion", tensors))
 
 
-@pytest.mark.parametrize("header", [{"fps": 0}, {"fps": -25}, {"fps": "x"}, {"version": None}, {"cuts": "many"}])
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"fps": 0},
+        {"fps": -25},
+        {"fps": "x"},
+        {"cuts": "many"},
+        *({"version": v} for v in (None, 0, -3, 0.5, True, "1")),
+    ],
+)
 def test_a_header_that_makes_no_sense(tmp_path, header):
     with pytest.raises(MotionFileError):
         Performance.load(written(tmp_path / "a.motion", tensors_of(recording(5)), **header))

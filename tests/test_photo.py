@@ -10,6 +10,7 @@ from gioconda import Performance, animate
 from gioconda.cli import main
 from gioconda.errors import NoFaceError, PictureError
 from gioconda.face import face_model
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import is_still, read_picture, write_png
 from gioconda.media.video import VideoReader, probe_video
 from gioconda.neutral import mouth_gap
@@ -99,6 +100,7 @@ def test_a_picture_is_one_frame(picture):
     points = retarget(posed(face_model().shape), movement(lids=(0, 0)), Gains())
     performance = capture_photo(picture, tracker=Finder(points))
     assert (len(performance), performance.source, performance.cuts) == (1, None, 0)
+    assert performance.sha256 == sha256_of(picture)
     assert performance.at(0).lids == pytest.approx(np.zeros(2), abs=0.02)
 
 
@@ -107,6 +109,16 @@ def test_pictures_of_no_use(faceless_picture, tmp_path):
         Performance.from_picture(faceless_picture)
     with pytest.raises(PictureError, match="does not exist"):
         Performance.from_picture(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("verb", ["capture", "animate", "performance edit"])
+def test_large_photographs_are_read_if_that_is_wanted(picture, motion_file, tmp_path, capsys, verb):
+    words = [*verb.split(), str(picture), "--out", str(tmp_path / "a.motion")]
+    if verb == "animate":
+        words = ["animate", str(picture), "--driver", str(picture), "--size", "64", "--out", str(tmp_path / "a.png")]
+    assert main([*words, "--max-pixels", "100"]) == 2
+    assert "--max-pixels" in capsys.readouterr().err
+    assert main([*words, "--max-pixels", "65536"]) == 0
 
 
 def test_what_is_a_still_picture(tmp_path, driver, text_video):

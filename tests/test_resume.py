@@ -76,14 +76,6 @@ def same(one, other):
     )
 
 
-def alike(one, other):
-    """As `same`, for clips that two processes made: in one run of many they round a pixel differently."""
-    first, second = shown(one), shown(other)
-    return len(first) == len(second) and all(
-        a[0] == b[0] and np.abs(a[1].astype(int) - b[1]).mean() < 0.1 for a, b in zip(first, second, strict=True)
-    )
-
-
 def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
@@ -222,7 +214,7 @@ def test_a_process_that_is_killed(picture, long_motion, tmp_path, capsys, number
     assert lines[0] in [f"going on after frame {n * STEP} of 182" for n in (1, 2)]
     assert lines[1].startswith(f"{out}: 182 frames")
     assert main([*command, str(whole)]) == 0
-    assert alike(out, whole)
+    assert same(out, whole)
     assert names(tmp_path) == ["clip.mp4", "whole.mp4"]
 
 

@@ -34,7 +34,9 @@ def told(name: str, version: str) -> list[str] | None:
         try:
             with urllib.request.urlopen(page, timeout=60) as answer:
                 content: dict[str, Any] = json.load(answer)
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
             continue
         if content["info"]["version"] == version:
             return [hole["id"] for hole in content["vulnerabilities"] if not hole.get("withdrawn")]

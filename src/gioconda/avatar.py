@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from gioconda.errors import AvatarError, OutputError
 from gioconda.face import LANDMARKS
-from gioconda.media.files import is_file, spoken_os_error, whole_file
+from gioconda.media.files import is_file, sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import MAX_PIXELS, quiet_pillow
 from gioconda.portrait import MOST_VIEWS, Portrait, View
 from gioconda.untrusted import one_line, parse_json
@@ -140,7 +140,8 @@ class Avatar:
                 }
             if not all(np.isfinite(values).all() for values in network.values()):
                 raise ValueError("its network holds numbers that are none")
-            return Avatar(Portrait(views), _about(header), network)
+            known = replace(views[0], sha256=sha256_of(path)), *views[1:]
+            return Avatar(Portrait(known), _about(header), network)
         except (AvatarError, MemoryError):
             raise
         except Exception as error:  # damaged files make the decoders raise nearly anything

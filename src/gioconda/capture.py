@@ -100,9 +100,12 @@ def record(
     tracker: Tracker | None = None,
     progress: Progress = quiet,
 ) -> Performance:
-    """Record the performance of the largest face in some footage; `name` is for messages, the rest as of `capture`."""
+    """Record the performance of the largest face in some footage; `name` is for messages, the rest as of `capture`.
+
+    Raises as `capture`.
+    """
     if not np.isfinite([start, end or 0.0]).all():
-        raise UsageError(f"{name}: from {start} to {end} are no seconds")
+        raise UsageError(f"{name}: from {start} to {end or 'the end'} are no seconds")
     with _spool_file() as file:
         spool = _Spool(file)
         length = min(footage.duration, end or footage.duration) - start

@@ -9,7 +9,7 @@ from gioconda.capture import capture, record
 from gioconda.errors import UsageError, VideoError
 from gioconda.media.camera import Camera
 from gioconda.media.files import is_file
-from gioconda.media.pictures import is_still
+from gioconda.media.pictures import MAX_PIXELS, is_still
 from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
 from gioconda.photo import capture_photo
@@ -41,12 +41,13 @@ def open_driver(
     *,
     start: float = 0.0,
     end: float | None = None,
+    max_pixels: int = MAX_PIXELS,
     tracker: Tracker | None = None,
     progress: Progress = quiet,
 ) -> Performance:
     """The performance that a word on the command line names: a file, a camera, or else a built-in performance.
 
-    `tracker` finds the face in what is recorded; None for the default.
+    `tracker` finds the face in what is recorded; None for the default. Photographs above `max_pixels` are refused.
 
     Raises:
         VideoError, PictureError, MotionFileError, NoFaceError: the file or the camera is of no use.
@@ -61,7 +62,7 @@ def open_driver(
         raise VideoError(
             f"{driver}: no such file, and no built-in performance of that name ({', '.join(builtin_names())})"
         )
-    return record_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
+    return record_driver(driver, start=start, end=end, max_pixels=max_pixels, tracker=tracker, progress=progress)
 
 
 def record_driver(
@@ -69,12 +70,13 @@ def record_driver(
     *,
     start: float = 0.0,
     end: float | None = None,
+    max_pixels: int = MAX_PIXELS,
     tracker: Tracker | None = None,
     progress: Progress = quiet,
 ) -> Performance:
     """A performance recorded from a video, from a still picture (one frame), or from a camera (`camera:0`).
 
-    `tracker` finds the face; None for the default.
+    `tracker` finds the face; None for the default. A still picture of more than `max_pixels` is refused.
 
     Raises:
         VideoError, PictureError, NoFaceError: the file or the camera is of no use.
@@ -87,5 +89,5 @@ def record_driver(
         return record(Camera(name), driver, start=start, end=end, tracker=tracker, progress=progress)
     path = Path(driver)
     if is_still(path):
-        return capture_photo(path, tracker=tracker).trimmed(start, end)
+        return capture_photo(path, max_pixels=max_pixels, tracker=tracker).trimmed(start, end)
     return capture(path, start=start, end=end, tracker=tracker, progress=progress)

@@ -82,8 +82,9 @@ def lower_face() -> Weights:
 
 @cache
 def looseness() -> Weights:
-    """(478,): how far skin can be moved by an expression: 1, but less towards the sides of the head, and 0 before the
-    ears, where it lies on bone. What a tracker reports there of a turned head is its own error.
+    """(478,): how far skin can be moved by an expression: 1, but less towards the sides of the head (at the ends of the
+    brows and the angles of the jaw), and 0 before the ears, where it lies on bone. What a tracker reports there of a
+    turned head is its own error.
     """
     aside = np.abs(face_model().shape[:, 0])
     return (1 - smoothstep((aside - LOOSE) / (BOUND - LOOSE))).astype(np.float32)

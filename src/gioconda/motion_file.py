@@ -82,6 +82,8 @@ def read_motion(path: Path) -> Performance:
             header = parse_json((file.metadata() or {})["gioconda"])
             if not isinstance(header, dict) or header.get("format") != "gioconda.motion":
                 raise MotionFileError(f"{path}: not a performance; record one with 'gioconda capture'")
+            if isinstance(header["version"], bool) or not header["version"] >= 1:
+                raise ValueError(f"format version {header['version']!r}, and the first was 1")
             if header["version"] > VERSION:
                 raise MotionFileError(
                     f"{path}: format version {header['version']}, this program reads up to {VERSION}; upgrade gioconda"

@@ -16,6 +16,7 @@ from gioconda.capture import WIDEST, take_out_shape
 from gioconda.errors import NoFaceError
 from gioconda.expression import controls, lower_face
 from gioconda.face import Points, face_model
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import MAX_PIXELS, read_picture
 from gioconda.neutral import UNSEEN_CLOSED, Neutral, head_pose
 from gioconda.performance import Motion, Performance
@@ -53,7 +54,7 @@ def capture_photo(path: Path, *, max_pixels: int = MAX_PIXELS, tracker: Tracker 
             f"{path}: no face found in this picture; use one in which the face is larger, lit and turned to the camera"
         )
     motion = motion_of_one(faces[0].points).map(lambda part: part[None])
-    return Performance(np.zeros(1), motion, np.ones(1, bool), FPS)
+    return Performance(np.zeros(1), motion, np.ones(1, bool), FPS, sha256=sha256_of(path))
 
 
 def motion_of_one(points: Points) -> Motion:

@@ -32,7 +32,7 @@ class View:
         points: (478, 3) landmarks in pixels of `rgb`.
         alpha: uint8 (height, width), or None where the picture is opaque.
         neighbours: landmarks of other faces in the picture, which keep still when this one moves.
-        sha256: of the file that it was read from, in hexadecimal digits; None where there is none.
+        sha256: of the file that it was read from (of an avatar, its first view has it), in hexadecimal digits, or None.
     """
 
     rgb: NDArray[np.uint8]
@@ -138,17 +138,16 @@ class Portrait:
         views = []
         for index, path in enumerate(map(Path, paths)):
             picture = read_picture(path, max_pixels)
-            if index in marked:
-                points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
+            if index == 0 and box is None and index not in marked:
+                (view,) = _views(picture, path, tracker, [face or 0])
+            else:
+                if index in marked:
+                    points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
+                else:
+                    points = find_face(picture, path, tracker, box=box if index == 0 else None).points
                 # Only the canvas shows others that must keep still.
                 others = tracker.find(picture.rgb).faces if index == 0 else []
                 view = View(picture.rgb, points, picture.alpha, _neighbours(Face(points), others), sha256_of(path))
-            elif index == 0:
-                (view,) = _views(picture, path, tracker, [face or 0], box)
-            else:
-                view = View(
-                    picture.rgb, find_face(picture, path, tracker).points, picture.alpha, sha256=sha256_of(path)
-                )
             views.append(view)
         return Portrait(tuple(views))
 
@@ -196,9 +195,9 @@ def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box
     return _numbered(_search(picture, path, tracker, box), path, face)
 
 
-def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int], box: Box | None = None) -> list[View]:
+def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int]) -> list[View]:
     """A view for each of some faces of a picture, which know of each other and of all the others in it."""
-    found = _search(picture, path, tracker, box)
+    found = _search(picture, path, tracker, None)
     chosen = [_numbered(found, path, number) for number in faces]
     return [
         View(picture.rgb, face.points, picture.alpha, _neighbours(face, found.faces), sha256_of(path))

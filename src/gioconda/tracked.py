@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def kept_performance(
     *,
     start: float = 0.0,
     end: float | None = None,
+    max_pixels: int = MAX_PIXELS,
     tracker: Tracker | None = None,
     progress: Progress = quiet,
 ) -> Performance:
@@ -43,11 +45,14 @@ def kept_performance(
     """
     path = Path(driver)
     kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}{_by(tracker)}.motion")
+    opened = partial(
+        open_driver, driver, start=start, end=end, max_pixels=max_pixels, tracker=tracker, progress=progress
+    )
     if kept is None:
-        return open_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
+        return opened()
     with suppress(MotionFileError):  # none yet, or of no use
         return replace(read_motion(kept), source=path, sha256=sha256_of(path))
-    performance = open_driver(driver, start=start, end=end, tracker=tracker, progress=progress)
+    performance = opened()
     if performance.source is not None:
         performance.save(kept)
     return performance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -106,13 +107,23 @@ def track_driver(work: Work) -> None:
     _performance(work)
 
 
+_tracker = cache(tracker_named)  # one a process, however many clips it makes
+
+
 def _portrait(work: Work) -> Portrait:
     drawing = work.drawing
-    tracker = tracker_named(drawing.tracker)
+    tracker = _tracker(drawing.tracker)
     return kept_portrait(work.store, work.picture, max_pixels=drawing.max_pixels, tracker=tracker)
 
 
 def _performance(work: Work) -> Performance:
     drawing = work.drawing
-    tracker = tracker_named(drawing.tracker)
-    return kept_performance(work.store, work.driver, start=drawing.start, end=drawing.end, tracker=tracker)
+    tracker = _tracker(drawing.tracker)
+    return kept_performance(
+        work.store,
+        work.driver,
+        start=drawing.start,
+        end=drawing.end,
+        max_pixels=drawing.max_pixels,
+        tracker=tracker,
+    )

@@ -21,6 +21,7 @@ from gioconda.commands.options import (
     portrait_of,
     read_portrait,
     report_gaps,
+    report_left_out,
     verb,
 )
 from gioconda.errors import UsageError, VideoError
@@ -74,7 +75,7 @@ def add(verbs: Verbs) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from gioconda.group import Group
-    from gioconda.media.clip import check_output, is_still_output, rate_in_file, size_in_file
+    from gioconda.media.clip import check_output, is_still_output, size_in_file
     from gioconda.media.files import is_file
     from gioconda.pipeline import animate, save_scene, sound_of
     from gioconda.portrait import Portrait
@@ -115,8 +116,7 @@ def _run(options: argparse.Namespace) -> None:
         print(f"{options.out}: {width} x {height}")
     else:
         print(f"{options.out}: {len(scene)} frames, {width} x {height}, {scene.fps:g} per second")
-        if (rate := rate_in_file(options.out, scene.fps)) < scene.fps:
-            print(f"a {Path(options.out).suffix} shows at most {rate:g} frames per second: those beyond are left out")
+        report_left_out(options.out, len(scene), scene.fps)
     for driver, performance in performances.items():
         report_gaps(performance, driver if len(performances) > 1 else "the driver")
 
@@ -172,7 +172,9 @@ def _performances(options: argparse.Namespace, drivers: Iterable[str], tracker: 
 
     opened = partial(kept_performance, resume_folder(options.out)) if options.resume else open_driver
     return {
-        driver: opened(driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
+        driver: opened(
+            driver, start=options.start, end=options.end, max_pixels=options.max_pixels, tracker=tracker, progress=bar
+        )
         for driver in dict.fromkeys(drivers)
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_span, add_tracker, report_gaps, verb
+from gioconda.commands.options import Verbs, add_max_pixels, add_span, add_tracker, report_gaps, verb
 from gioconda.progress import bar
 
 
@@ -15,6 +15,7 @@ def add(verbs: Verbs) -> None:
     added.add_argument("driver", help="a video or a photograph of somebody's face, or camera:0")
     added.add_argument("--out", type=Path, required=True, help="where to keep it; ends in .motion")
     add_span(added)
+    add_max_pixels(added)
     add_tracker(added)
 
 
@@ -25,7 +26,14 @@ def _run(options: argparse.Namespace) -> None:
 
     check_motion_path(options.out)
     tracker = tracker_named(options.tracker)
-    performance = record_driver(options.driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
+    performance = record_driver(
+        options.driver,
+        start=options.start,
+        end=options.end,
+        max_pixels=options.max_pixels,
+        tracker=tracker,
+        progress=bar,
+    )
     performance.save(options.out)
     print(f"{options.out}: {len(performance)} frames, {performance.duration:.2f} s, {options.out.stat().st_size} bytes")
     report_gaps(performance)

@@ -6,11 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from gioconda.commands.options import (
-    Verbs,
-    number,
-    verb,
-)
+from gioconda.commands.options import Verbs, number, verb
 from gioconda.progress import bar
 
 

@@ -244,6 +244,14 @@ def report_gaps(performance: Performance, driver: str = "the driver") -> None:
         print(f"{driver} has {performance.cuts} cuts: eased over")
 
 
+def report_left_out(out: str, count: int, fps: float) -> None:
+    """Say where a clip has fewer frames than were rendered."""
+    from gioconda.media.clip import frames_in_file
+
+    if (kept := frames_in_file(out, count, fps)) < count:
+        print(f"{out}: {kept} of them are kept, since a {Path(out).suffix} is not so fast; use --fps")
+
+
 def number(text: str) -> float:
     """A number from the command line, of a size that can be reckoned with."""
     try:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gioconda.commands.options import (
-    DRIVER,
-    Verbs,
-    add_span,
-    number,
-    verb,
-)
+from gioconda.commands.options import DRIVER, Verbs, add_max_pixels, add_span, number, verb
 from gioconda.progress import bar
 
 if TYPE_CHECKING:
@@ -51,18 +45,26 @@ def add(verbs: Verbs) -> None:
     show.add_argument("driver", help=DRIVER)
     show.add_argument("--out", required=True, help="as --out of animate")
 
+    for parser in (edit, mix, export, back, show):
+        add_max_pixels(parser)
+
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to keep it; ends in .motion")
 
 
-def _edit(options: argparse.Namespace) -> None:
+def _opened(options: argparse.Namespace, driver: str, **span: Any) -> Performance:
     from gioconda.drivers import open_driver
+
+    return open_driver(driver, **span, max_pixels=options.max_pixels, progress=bar)
+
+
+def _edit(options: argparse.Namespace) -> None:
     from gioconda.editing import faster, looped, mirrored
     from gioconda.motion_file import check_motion_path
 
     check_motion_path(options.out)
-    performance = open_driver(options.driver, start=options.start, end=options.end, progress=bar)
+    performance = _opened(options, options.driver, start=options.start, end=options.end)
     if options.mirror:
         performance = mirrored(performance)
     if options.speed is not None:
@@ -73,43 +75,39 @@ def _edit(options: argparse.Namespace) -> None:
 
 
 def _mix(options: argparse.Namespace) -> None:
-    from gioconda.drivers import open_driver
     from gioconda.editing import mixed
     from gioconda.motion_file import check_motion_path
 
     check_motion_path(options.out)
     named = {part: getattr(options, part) for part in ("head", "mouth", "eyes", "brows") if getattr(options, part)}
-    opened = {driver: open_driver(driver, progress=bar) for driver in {options.driver, *named.values()}}
+    opened = {driver: _opened(options, driver) for driver in {options.driver, *named.values()}}
     parts = {part: opened[driver] for part, driver in named.items()}
     _keep(mixed(opened[options.driver], **parts), options.out)
 
 
 def _export(options: argparse.Namespace) -> None:
     from gioconda.curve_file import check_curves_path, write_curves
-    from gioconda.drivers import open_driver
 
     check_curves_path(options.out)
-    performance = open_driver(options.driver, progress=bar)
+    performance = _opened(options, options.driver)
     write_curves(performance, options.out)
     print(f"{options.out}: {len(performance)} rows")
 
 
 def _import(options: argparse.Namespace) -> None:
     from gioconda.curve_file import apply_curves
-    from gioconda.drivers import open_driver
     from gioconda.motion_file import check_motion_path
 
     check_motion_path(options.out)
-    _keep(apply_curves(open_driver(options.driver, progress=bar), options.table), options.out)
+    _keep(apply_curves(_opened(options, options.driver), options.table), options.out)
 
 
 def _preview(options: argparse.Namespace) -> None:
-    from gioconda.drivers import open_driver
     from gioconda.media.clip import check_output
     from gioconda.preview import save_preview
 
     check_output(options.out)
-    save_preview(open_driver(options.driver, progress=bar), options.out)
+    save_preview(_opened(options, options.driver), options.out)
     print(options.out)
 
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import (
-    Verbs,
-    add_pictures,
-    number,
-    portrait_of,
-    read_portrait,
-    verb,
-)
+from gioconda.commands.options import Verbs, add_pictures, number, portrait_of, read_portrait, verb
 from gioconda.errors import MissingExtraError
 from gioconda.progress import bar
 

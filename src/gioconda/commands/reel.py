@@ -14,6 +14,7 @@ from gioconda.commands.options import (
     drawing,
     portrait_of,
     read_portrait,
+    report_left_out,
     verb,
 )
 from gioconda.errors import UsageError
@@ -50,7 +51,9 @@ def _run(options: argparse.Namespace) -> None:
     tracker = tracker_named(options.tracker)
     subject = read_portrait(options, options.face, tracker)
     performances = [
-        open_driver(driver, start=options.start, end=options.end, tracker=tracker, progress=bar)
+        open_driver(
+            driver, start=options.start, end=options.end, max_pixels=options.max_pixels, tracker=tracker, progress=bar
+        )
         for driver in options.drivers
     ]
     reel = Reel.of(
@@ -61,3 +64,4 @@ def _run(options: argparse.Namespace) -> None:
     )
     reel.save(options.out, sound=options.sound, disclosure=told, progress=bar)
     print(f"{options.out}: {len(reel)} frames, {len(performances)} performances")
+    report_left_out(options.out, len(reel), reel.fps)

@@ -5,11 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import (
-    Verbs,
-    number,
-    verb,
-)
+from gioconda.commands.options import Verbs, number, verb
 
 
 def add(verbs: Verbs) -> None:

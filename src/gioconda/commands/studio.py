@@ -10,11 +10,7 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from gioconda.commands.options import (
-    Verbs,
-    number,
-    verb,
-)
+from gioconda.commands.options import Verbs, number, verb
 from gioconda.errors import MissingExtraError, UsageError
 
 HERE = "127.0.0.1"

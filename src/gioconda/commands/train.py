@@ -6,11 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from gioconda.commands.options import (
-    Verbs,
-    number,
-    verb,
-)
+from gioconda.commands.options import Verbs, number, verb
 from gioconda.errors import MissingExtraError
 from gioconda.progress import bar
 

@@ -17,7 +17,7 @@ from gioconda.errors import OutputError, UsageError
 from gioconda.media.files import spoken_os_error, whole_file
 from gioconda.untrusted import one_line, parse_json
 
-_DAMAGE = (OSError, SafetensorError, RuntimeError, AttributeError, KeyError, TypeError, ValueError)
+DAMAGE = (OSError, SafetensorError, RuntimeError, AttributeError, KeyError, TypeError, ValueError)
 """What reading a file that is no checkpoint, or another network's, may raise."""
 
 NAME = "checkpoint.safetensors"
@@ -86,7 +86,7 @@ def load_checkpoint(path: Path, networks: Networks, optimisers: Optimisers, devi
                 kept.setdefault(int(index), {})[entry] = value.cpu() if entry == "step" else value
             optimiser.load_state_dict({"state": kept, "param_groups": optimiser.state_dict()["param_groups"]})
         return checkpoint_header(path)[0]
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UsageError(
             f"{path}: not a checkpoint of this run and its data ({one_line(error)}); give another folder"
         ) from error
@@ -102,7 +102,7 @@ def checkpoint_header(path: Path) -> tuple[int, dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
         return int(header["step"]), dict(parse_json(header["settings"]))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UsageError(
             f"{path}: not a checkpoint that can be read ({one_line(error)}); delete it to begin anew"
         ) from error

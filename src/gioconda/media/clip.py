@@ -42,9 +42,9 @@ __all__ = [
     "ClipWriter",
     "Sound",
     "check_output",
+    "frames_in_file",
     "is_folder",
     "is_still_output",
-    "rate_in_file",
     "size_in_file",
 ]
 
@@ -113,7 +113,7 @@ class ClipWriter:
     MP4, MOV and WebM hold ``sound`` and no transparency; the others transparency and no sound. (The
     WebP encoder collects its compressed frames until the end.) MP4, MOV and WebM need even sides:
     an odd one grows by a pixel that repeats the edge (``size_in_file``). GIF shows at most 50 frames
-    per second; surplus frames are left out (``rate_in_file``).
+    per second; surplus frames are left out (``frames_in_file``).
 
     ``width``, ``height``: pixels. ``fps``: frames per second. ``seal``: signs the finished file, or
     each picture of a folder; a sidecar has the clip's whole name and .c2pa after it.
@@ -287,10 +287,12 @@ def size_in_file(path: str | Path, width: int, height: int) -> tuple[int, int]:
     return _even(width), _even(height)
 
 
-def rate_in_file(path: str | Path, fps: float) -> float:
-    """Frames per second that a clip written there shows, of frames that come at that rate."""
-    recipe = None if is_folder(path) or is_still_output(path) else _recipe(Path(path))
-    return min(fps, recipe.clock / recipe.shortest_frame) if recipe and recipe.clock else fps
+def frames_in_file(path: str | Path, count: int, fps: float) -> int:
+    """How many of some frames, that come at some rate, a clip written there has: GIF is not faster than 50 a second."""
+    if is_folder(path) or is_still_output(path):
+        return count
+    clock = _Clock(_recipe(Path(path)), Fraction(fps).limit_denominator(1001))
+    return sum(clock.tick(index) is not None for index in range(count))
 
 
 # Formats
@@ -379,14 +381,31 @@ def _recipe(path: Path) -> _Recipe:
     return recipe
 
 
+class _Clock:
+    """When frames are shown, in ticks of an encoder; `rate` is how many of them a second has."""
+
+    def __init__(self, recipe: _Recipe, fps: Fraction) -> None:
+        self.rate = Fraction(recipe.clock) if recipe.clock else fps
+        self._fps = fps
+        self._shortest = recipe.shortest_frame
+        self._next = 0
+
+    def tick(self, index: int) -> int | None:
+        """Of a frame; they come in order. None where it follows the one before too soon, and is left out."""
+        tick = round(index * self.rate / self._fps)
+        if tick < self._next:
+            return None
+        self._next = tick + self._shortest
+        return tick
+
+
 class _Film:
     """One file of moving pictures, perhaps with sound."""
 
     def __init__(self, path: Path, recipe: _Recipe, fps: Fraction, sound: Sound | None) -> None:
         self._recipe = recipe
         self._fps = fps
-        self._ticks = Fraction(recipe.clock) if recipe.clock else fps
-        self._next_tick = 0
+        self._clock = _Clock(recipe, fps)
         self._paint = recipe.painter()
         self._stream: VideoStream | None = None
         self._encoded = True
@@ -396,12 +415,11 @@ class _Film:
         )
 
     def write(self, index: int, rgb: Bytes, alpha: Bytes | None) -> None:
-        tick = round(index * self._ticks / self._fps)
-        if tick >= self._next_tick:
-            self._next_tick = tick + self._recipe.shortest_frame
+        tick = self._clock.tick(index)
+        if tick is not None:
             frame = self._paint(rgb, alpha)
             frame.pts = tick
-            frame.time_base = 1 / self._ticks
+            frame.time_base = 1 / self._clock.rate
             if self._stream is None:
                 self._stream = self._begun(self._open_stream(frame))
             self._output.mux(self._stream.encode(frame))
@@ -456,7 +474,7 @@ class _Film:
         stream.width = frame.width
         stream.height = frame.height
         stream.pix_fmt = frame.format.name
-        stream.codec_context.time_base = 1 / self._ticks
+        stream.codec_context.time_base = 1 / self._clock.rate
         vast = frame.width * frame.height > _VAST
         stream.codec_context.options = self._recipe.codec_options | (self._recipe.vast_options if vast else {})
         if self._recipe.is_video:

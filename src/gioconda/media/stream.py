@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from gioconda.errors import VideoError
-from gioconda.media.video import VIDEO_CONTAINERS, VideoFrame
+from gioconda.media.video import MAX_VIDEO_PIXELS, VIDEO_CONTAINERS, VideoFrame
 
 
 def read_stream(address: str = "pipe:0") -> Iterator[VideoFrame]:
@@ -30,6 +30,10 @@ def read_stream(address: str = "pipe:0") -> Iterator[VideoFrame]:
             if not container.streams.video:
                 raise VideoError("standard input: there are no pictures in what comes; pipe a video in")
             stream = container.streams.video[0]
+            if stream.width * stream.height > MAX_VIDEO_PIXELS:
+                raise VideoError(
+                    f"standard input: {stream.width} x {stream.height} pixels are too large; use less than 8192 x 8192"
+                )
             # Threads that decode a frame each hold frames back.
             stream.thread_type = "SLICE"
             origin = None

@@ -51,7 +51,7 @@ VIDEO_CONTAINERS = (
 _SOUND_CONTAINERS = ("wav", "mp3", "flac", "aac", "aiff", "caf")
 _READABLE = "an MP4, MOV, WebM, MKV, AVI, GIF, animated WebP or APNG file"
 
-_MAX_PIXELS = 8192 * 8192
+MAX_VIDEO_PIXELS = 8192 * 8192
 _FALLBACK_RATE = Fraction(25)
 _CREDIBLE_RATES = (Fraction(1, 100), Fraction(480))
 _CREDIBLE_PIXEL_ASPECTS = (Fraction(1, 8), Fraction(8))
@@ -242,7 +242,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     stream = streams[0]
     if stream.codec_context is None:
         raise VideoError(f"{path} is coded in a way that is not known here; convert it to MP4 with H.264.")
-    if stream.width * stream.height > _MAX_PIXELS:
+    if stream.width * stream.height > MAX_VIDEO_PIXELS:
         raise VideoError(f"{path} is {stream.width} x {stream.height} pixels, too large; scale it below 8192 x 8192.")
     stream.thread_type = "AUTO"
     return stream
@@ -523,7 +523,7 @@ def _open_webp(path: Path) -> Image.Image:
         raise VideoError(_unreadable(path)) from error
     if not getattr(image, "is_animated", False):
         raise VideoError(f"{path} is a still picture; use {_READABLE}.")
-    if image.width * image.height > _MAX_PIXELS:
+    if image.width * image.height > MAX_VIDEO_PIXELS:
         raise VideoError(f"{path} is {image.width} x {image.height} pixels, too large; scale it down.")
     return image
 

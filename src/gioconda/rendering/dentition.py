@@ -96,10 +96,10 @@ class Palette:
     black: Array
     side: float = 0.0
 
-    def lit(self, colours: Array, light: Array) -> Array:
+    def lit(self, colours: Array, light: Array, warmth: Array | float = WARMTH) -> Array:
         """Colours, (..., 3), of the inside of a mouth in some light, (...), 1 being that of the picture."""
         floor = np.minimum(self.black.astype(np.float32), colours)
-        return floor + (colours - floor) * light[..., None] ** WARMTH
+        return floor + (colours - floor) * light[..., None] ** warmth
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,7 @@ class Dentition:
         light *= np.exp(-np.maximum(deep * (1 + t), 0) / TONGUE_DEPTH)
         # Soft at its rim.
         share = smoothstep(root / (0.35 * square)).astype(np.float32)[..., None]
-        floor = np.minimum(self._palette.black, self._palette.tongue)
-        tongue = (floor + light[..., None] * (self._palette.tongue - floor)).astype(np.float32)
+        tongue = self._palette.lit(self._palette.tongue, light, warmth=1.0).astype(np.float32)
         colours += share * (tongue - colours)
 
 

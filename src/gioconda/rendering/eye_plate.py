@@ -33,7 +33,7 @@ class EyePlate:
     """An eyeball: sclera and a round iris that looks about, under lids that cover it."""
 
     def __init__(self, rgb: Rgb, source: Points, side: int) -> None:
-        self._eye = EYES[side]
+        self._side, self._eye = side, EYES[side]
         self._outline = list(self._eye.outline)
         outline = source[self._outline, :2]
         self._depth = float(source[self._outline, 2].mean())
@@ -85,8 +85,8 @@ class EyePlate:
         return 1 + (self._lid_gap(target) - self._gap) / max(self._gap, LEAST_GAP)
 
     def _lid_gap(self, points: Points) -> float:
-        """As it is seen: over the eye's width in the picture."""
-        return float(lid_gaps(points[:, :2])[EYES.index(self._eye)])
+        """Mean gap between the lids over the eye's width, both as they are seen."""
+        return float(lid_gaps(points[:, :2])[self._side])
 
     def draw(self, rgb: Rgb, target: Points, moved: Similarity) -> None:
         """Show it through the opening between the lids, the head having moved; changes `rgb` in place."""

@@ -2,9 +2,9 @@
 
 Inside the face the triangles of the mesh move as they must, drawn far to near so that a nose covers
 the cheek behind it. Outside, the movement of the face's outline goes on by mean-value coordinates
-(a turned or tilted outline carries the hair along as a rigid body would) and fades with the
-distance to nothing at the edge. Where there are neighbours, each place belongs to the head that is
-nearest, and no other moves it.
+(a turned or tilted outline carries the hair along as a rigid body would; close to the face
+everything moves as its skin does) and fades with the distance to nothing at the edge. Where there
+are neighbours, each place belongs to the head that is nearest, and no other moves it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FOLD = 6.0
 TURNED = (0.03, 0.2)
 """Gain of the cosine between line of sight and normal from which, and over which, a place has turned into view."""
 TURNED_SOFT = 1 / 12
-"""Width over which that is smoothed, in sides of that drawing."""
+"""Width over which that is smoothed, in widths of the face."""
 CLINGING = 0.06
 """Face heights between the outline as it is seen and the face's rim up to which they are the same skin."""
 SEAM = 9
@@ -151,7 +151,7 @@ class Field:
         self._size = width, height
         self._territory = territory(source, neighbours, width, height)[..., None] if neighbours else None
         self._head = head
-        self._rim = _Rim.of(source)
+        self._skin = _Clinging.of(source)
         self._mesh = FaceMesh(source)
         self._fading = Fading.around(source, width, height)
         self._rest = self._silhouette(source)
@@ -165,7 +165,7 @@ class Field:
         """Where the pixels come from for landmarks at `target`, (478, 3), in pixels of the region."""
         polygon = self._silhouette(target).polygon
         slid = self._rest.polygon - polygon
-        clung = self._rim.clinging(polygon, target[list(OVAL), :2], slid)
+        clung = self._skin.movement(polygon, target[list(OVAL), :2], slid)
         outside = _outside(polygon, slid, clung, self._fading)
         moved = Displacement(
             cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), np.zeros(self._size[::-1], np.float32)
@@ -177,20 +177,20 @@ class Field:
 
 
 @dataclass(frozen=True)
-class _Rim:
+class _Clinging:
     """The rim of the face in the picture, (m, 2), and how far, 0 to 1, each point of it lies on the outline, (m, 1)."""
 
     points: Array
     outer: Array
 
     @staticmethod
-    def of(source: Points) -> _Rim:
+    def of(source: Points) -> _Clinging:
         points = source[list(OVAL), :2].astype(np.float64)
         hull = cv2.convexHull(source[:SKIN, :2].astype(np.float32))
         inside = np.array([cv2.pointPolygonTest(hull, point, True) for point in points.tolist()])
-        return _Rim(points, _clings(inside[:, None], points))
+        return _Clinging(points, _clings(inside[:, None], points))
 
-    def clinging(self, polygon: Array, now: Array, slid: Array) -> Array:
+    def movement(self, polygon: Array, now: Array, slid: Array) -> Array:
         """What is to be added to how the outline, (n, 2), slid over the head, (n, 2), for it to move as skin does.
 
         A forehead that turns sideways takes the hair above it along, though the outline there stays what it is. Where
@@ -215,44 +215,60 @@ def _clings(apart: Array, rim: Array) -> Array:
 
 
 def _draw_face(displacement: Displacement, mesh: FaceMesh, target: Points) -> None:
-    """Put the movement of the face's triangles into one that already holds that of its surroundings."""
-    field = displacement.back
-    height, width = field.shape[:2]
+    """Put the movement of the face's triangles into one that already holds that of its surroundings; in place."""
+    height, width = displacement.turned.shape
     outline = target[list(OVAL), :2]
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, (width, height))
     if right - left < 2 or bottom - top < 2:
         return
-    box = field[top:bottom, left:right]
-    scale = min(1.0, MESH_PIXELS / max(box.shape[:2]))
-    size = max(2, round(box.shape[1] * scale)), max(2, round(box.shape[0] * scale))
-    ratio = np.array([size[0] / box.shape[1], size[1] / box.shape[0]])
+    part = np.s_[top:bottom, left:right]
+    large = int(right - left), int(bottom - top)
+    scale = min(1.0, MESH_PIXELS / max(large))
+    size = max(2, round(large[0] * scale)), max(2, round(large[1] * scale))
+    ratio = np.array([size[0] / large[0], size[1] / large[1]])
     # Pixel centres lie at whole numbers in both.
     offset = (0.5 - np.array([left, top])) * ratio - 0.5
-    inside, mask, gain = mesh.draw(target, (ratio, offset), size)
-    outside = cv2.resize(box, size, interpolation=cv2.INTER_LINEAR)
+    drawn = mesh.draw(target, (ratio, offset), size)
+    outside = cv2.resize(displacement.back[part], size, interpolation=cv2.INTER_LINEAR)
+    leap = FOLD / float(ratio.mean())
+    merged, folds = _merged(drawn.back, drawn.mask, outside, leap)
+    displacement.back[part] = _enlarged(merged, folds & _folds(merged, leap), large)
+    soft = TURNED_SOFT * float(np.ptp(outline[:, 0]) * ratio[0])
+    displacement.turned[part] = cv2.resize(_turned(drawn.gain, drawn.mask, soft), large, interpolation=cv2.INTER_LINEAR)
+
+
+def _merged(inside: Array, mask: Array, outside: Array, leap: float) -> tuple[Array, Array]:
+    """The face's movement in that of its surroundings, (h, w, 2), with a soft seam; and where it folds, bool (h, w)."""
     merged = np.where(mask[..., None] > 0, inside, outside)
     # Half way between two places that come from far apart lies neither.
-    around = np.ones((3, 3), np.uint8)
-    leap = cv2.dilate(merged, around) - cv2.erode(merged, around)
-    far = np.maximum(leap[..., 0], leap[..., 1]) * np.float32(ratio.mean()) > FOLD
-    merged = np.where(far[..., None], merged, cv2.blur(merged, (3, 3)))
+    folds = _folds(merged, leap)
+    merged = np.where(folds[..., None], merged, cv2.blur(merged, (3, 3)))
     soft = cv2.erode(mask.astype(np.float32), np.ones((SEAM, SEAM), np.uint8), borderValue=(0.0,))
-    soft = cv2.blur(soft, (SEAM, SEAM))[..., None]
-    merged = outside + soft * (merged - outside)
-    large = box.shape[1::-1]
-    box[:] = cv2.resize(merged, large, interpolation=cv2.INTER_LINEAR)
-    if size != large:
-        fold = cv2.resize(far.astype(np.uint8), large, interpolation=cv2.INTER_NEAREST)[..., None]
-        np.copyto(box, cv2.resize(merged, large, interpolation=cv2.INTER_NEAREST), where=fold > 0)
-    turned = _turned(gain, mask)
-    displacement.turned[top:bottom, left:right] = cv2.resize(turned, box.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return outside + cv2.blur(soft, (SEAM, SEAM))[..., None] * (merged - outside), folds
 
 
-def _turned(gain: Array, mask: Array) -> Array:
-    """How far places of the face have turned into view, float32 (h, w), 0 to 1, by what `FaceMesh.draw` gives."""
+def _folds(field: Array, leap: float) -> Array:
+    """Where neighbours come from places further apart than `leap`, bool (h, w)."""
+    around = np.ones((3, 3), np.uint8)
+    apart = cv2.dilate(field, around) - cv2.erode(field, around)
+    folds: Array = np.maximum(apart[..., 0], apart[..., 1]) > leap
+    return folds
+
+
+def _enlarged(field: Array, folds: Array, size: tuple[int, int]) -> Array:
+    """A field at another size; folds stay sharp."""
+    large = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
+    if size != field.shape[1::-1] and folds.any():
+        sharp = cv2.resize(folds.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)[..., None] > 0
+        np.copyto(large, cv2.resize(field, size, interpolation=cv2.INTER_NEAREST), where=sharp)
+    return large
+
+
+def _turned(gain: Array, mask: Array, soft: float) -> Array:
+    """How far places of the face have turned into view, float32 (h, w), 0 to 1, smoothed over some pixels."""
     least, over = TURNED
-    width = 2 * round(TURNED_SOFT * gain.shape[1] / 2) + 1
+    width = 2 * round(soft / 2) + 1
     face = mask.astype(np.float32)
     much = face * np.clip((gain - least) / over, 0, 1)
     turned = cv2.blur(much, (width, width)) / np.maximum(cv2.blur(face, (width, width)), 1e-3)

@@ -1,7 +1,8 @@
 """The renderer called `flow`: the picture's own pixels, moved by landmarks, with no network.
 
-The skin is warped; behind the openings of eyes and mouth lie plates (`plates.py`) that do not
-squeeze with them: a closing lid covers the eye, it does not flatten it.
+The skin is warped, and its rim, where it turns into view, drawn from a copy (`rim.py`). Behind the
+openings of eyes and mouth lie plates (`plates.py`) that do not squeeze with them: a closing lid
+covers the eye, it does not flatten it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gioconda.rendering.eye_plate import EyePlate
 from gioconda.rendering.field import Displacement, Field, territory
 from gioconda.rendering.head import Head
 from gioconda.rendering.mouth_plate import MouthPlate
+from gioconda.rendering.plates import taken
 from gioconda.rendering.renderer import Patch
 from gioconda.rendering.rim import Rim
 
@@ -29,7 +31,7 @@ REGION = 3.4
 FIELD_PIXELS = 2048
 """Longest side at which movement is computed; beyond, it is enlarged. Pixels are taken at the picture's own size."""
 BAND_PIXELS = 4_000_000
-"""Pixels that are moved at once: where they come from takes three times the memory of the pixels themselves."""
+"""Pixels that are moved at once: where they come from takes four times the memory of the pixels themselves."""
 
 
 class FlowRenderer:
@@ -68,10 +70,10 @@ class FlowRenderer:
         rgb = np.empty_like(self._rgb)
         alpha = None if self._alpha is None else np.empty_like(self._alpha)
         for rows, came_from, turned in self._bands(displacement):
-            _take(self._rgb, came_from, cv2.INTER_CUBIC, rgb[rows])
-            self._rim.draw(rgb[rows], came_from, turned)
+            rgb[rows] = taken(self._rgb, came_from, cv2.INTER_CUBIC)
             if self._alpha is not None and alpha is not None:
-                _take(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
+                alpha[rows] = taken(self._alpha, came_from, cv2.INTER_LINEAR)
+            self._rim.draw(rgb[rows], None if alpha is None else alpha[rows], came_from, turned)
         pose = self._head.pose(moved)
         for plate in self._plates:
             plate.draw(rgb, moved, pose)
@@ -88,11 +90,6 @@ class FlowRenderer:
             came_from[..., 0] += np.arange(width, dtype=np.float32)
             came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
             yield rows, came_from, _enlarged(displacement.turned, self._scale, rows, width)
-
-
-def _take(picture: Array, came_from: Array, method: int, taken: Array) -> None:
-    x_and_y: Any = cv2.remap  # OpenCV's annotation forgets that one map may hold both
-    x_and_y(picture, came_from, None, method, dst=taken, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _enlarged(values: Array, scale: float, rows: slice, width: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -30,6 +31,22 @@ LASHES = 0.14
 """Share of the way from the lashes to the hollow below the brow that does not stretch when the lid comes down."""
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of the mesh.
+
+    Attributes:
+        back: where places come from, float32 (h, w, 2), as displacements in the picture's pixels.
+        mask: where the face is, uint8 (h, w), 0 or 1.
+        gain: how much nearer a place's normal is to the line of sight than in the picture, as the difference of
+            their cosines, float32 (h, w); 0 beside the face and on the rows above the lashes.
+    """
+
+    back: Array
+    mask: Array
+    gain: Array
+
+
 class FaceMesh:
     """The mesh of one picture.
 
@@ -46,12 +63,8 @@ class FaceMesh:
         self._triangles = np.concatenate([self._landmark_triangles, *(_lid_triangles(side) for side in (0, 1))])
         self._lids = [_LidRow(eye, source) for eye in EYES]
 
-    def draw(
-        self, target: Points, to_drawing: tuple[Array, Array], size: tuple[int, int]
-    ) -> tuple[Array, Array, Array]:
-        """Displacement over the face, float32 (h, w, 2) in the picture's pixels, and where it is, uint8 0 or 1.
-
-        And how much nearer each place's normal is to the line of sight than in the picture, float32, as a cosine.
+    def draw(self, target: Points, to_drawing: tuple[Array, Array], size: tuple[int, int]) -> Drawing:
+        """The face with the landmarks at a target.
 
         Args:
             target: landmarks of the result, (478, 3).
@@ -64,7 +77,7 @@ class FaceMesh:
         area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         shown = _facing(target, self._landmark_triangles)
         gain = shown - self._facing
-        facing = area > 1e-3
+        drawn = area > 1e-3
         smeared = (shown < EDGE_ON) & (gain < -AWAY)
         # Far to near, so that a nose covers the cheek behind it; the lids' own rows over what they refine.
         depth = -target[self._landmark_triangles, 2].mean(axis=1)
@@ -72,12 +85,12 @@ class FaceMesh:
         label = np.zeros(size[::-1], np.int32)
         fixed = np.round(corners * 16).astype(np.int32)
         for index in order:
-            if facing[index]:
+            if drawn[index]:
                 cv2.fillConvexPoly(label, fixed[index], index + 1, cv2.LINE_8, 4)
         # Displacement is linear over each triangle: d = d0 + gx * x + gy * y
         moved = (places - points)[self._triangles]
         step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
-        safe = np.where(facing, area, 1.0)[:, None]
+        safe = np.where(drawn, area, 1.0)[:, None]
         gx = (step_a * b[:, 1:] - step_b * a[:, 1:]) / safe
         gy = (step_b * a[:, :1] - step_a * b[:, :1]) / safe
         d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
@@ -92,9 +105,9 @@ class FaceMesh:
         thin = np.append(False, np.square(area) < THIN**2 * longest)[label]
         which = label[thin] - 1
         field[thin] = np.clip(field[thin], moved[which].min(axis=1), moved[which].max(axis=1))
-        turned = np.zeros(len(table), np.float32)
-        turned[1 : len(gain) + 1] = gain
-        return field, (label > 0).astype(np.uint8), turned[label]
+        gains = np.zeros(len(table), np.float32)
+        gains[1 : len(gain) + 1] = gain
+        return Drawing(field, (label > 0).astype(np.uint8), gains[label])
 
     def _vertices(self, target: Points) -> tuple[Array, Array]:
         """Where each vertex takes its colour from, and where it is, (478 + rows, 2) each."""
@@ -181,8 +194,7 @@ def _facing(points: Array, triangles: Array) -> Array:
 class _HiddenSkin:
     """Landmarks that the head hides in the picture, and where to take their colour from once they turn into view.
 
-    A far cheek that comes into view is the visible cheek stretched: its landmarks sample the nearest
-    skin that the picture shows.
+    The landmarks of a far cheek that comes into view sample the nearest skin that the picture shows.
     """
 
     def __init__(self, source: Points, triangles: Array) -> None:

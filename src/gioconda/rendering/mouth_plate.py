@@ -164,6 +164,8 @@ class _Mouth:
 
 DARKEST = 1.0
 """Per cent of a face's pixels that are taken for its picture's black."""
+FADED = (30.0, 60.0)
+"""Brightness of those from which a picture is a little, and wholly, faded."""
 WIDTH = 50.0
 """Of an average mouth."""
 
@@ -240,12 +242,14 @@ def _skin(rgb: Rgb, points: Points) -> Array:
 
 
 def _black(rgb: Rgb, points: Points) -> Array:
-    """The darkest that the picture shows of the face: pupils, nostrils, lashes."""
+    """The darkest that a faded picture shows of the face: pupils, nostrils, lashes; black where it is not faded."""
     left, top, right, bottom = bounding(points[:, :2], np.zeros(2), *rgb.shape[1::-1])
     step = max(1, (right - left) // 256)
     colours = rgb[top:bottom:step, left:right:step].reshape(-1, 3)
     light = colours @ LUMA
-    return np.asarray(colours[light <= np.percentile(light, DARKEST)].mean(axis=0))
+    darkest = colours[light <= np.percentile(light, DARKEST)].mean(axis=0)
+    least, most = FADED
+    return np.asarray(darkest * smoothstep((darkest @ LUMA - least) / (most - least)))
 
 
 def _redness(colours: Array) -> Array:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gioconda.expression import SKIN
 from gioconda.face import BROWS, EYES, LIPS, Points
-from gioconda.rendering.plates import Rgb, blend, bounding
+from gioconda.rendering.plates import Rgb, bounding, taken
 
 Array = NDArray[Any]
 
@@ -24,8 +24,8 @@ MARGIN = 0.06
 """Of what is not believed along the rim, in face widths."""
 GRAIN = 3.0
 """Most of the skin's fine relief, over its median: strands of hair and edges are no grain."""
-PIXELS = 384
-"""Longest side of a face at which its colours go on; the grain is at full size."""
+PIXELS = 768
+"""Longest side of the copy."""
 
 
 class Rim:
@@ -34,14 +34,20 @@ class Rim:
     def __init__(self, rgb: Rgb, source: Points) -> None:
         """The picture's pixels and landmarks, (478, 3)."""
         left, top, right, bottom = bounding(source[:SKIN, :2], np.ones(2), *rgb.shape[1::-1])
-        self._corner = np.array([left, top], np.float32)
-        self._copy = _continued(rgb[top:bottom, left:right], source[:, :2] - self._corner)
+        face = rgb[top:bottom, left:right]
+        self._scale = min(1.0, PIXELS / max(face.shape[:2]))
+        size = max(2, round(face.shape[1] * self._scale)), max(2, round(face.shape[0] * self._scale))
+        self._corner = np.array([left, top], np.float32) - np.float32(0.5)
+        points = (source[:SKIN, :2] - self._corner) * np.float32(self._scale) - np.float32(0.5)
+        small = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
+        self._copy = _continued(small, points)
 
-    def draw(self, rgb: Rgb, came_from: Array, turned: Array) -> None:
-        """Show it as far as places have turned into view; changes `rgb`, (h, w, 3), in place.
+    def draw(self, rgb: Rgb, alpha: Array | None, came_from: Array, turned: Array) -> None:
+        """Show it as far as places have turned into view; changes `rgb`, (h, w, 3), and `alpha`, (h, w), in place.
 
         Args:
             rgb: pixels that were already moved.
+            alpha: their opacity, if the picture has any: skin that turns into view is opaque.
             came_from: where each lies in the picture, float32 (h, w, 2).
             turned: 0 (as in the picture) to 1, float32 (h, w).
         """
@@ -49,58 +55,57 @@ class Rim:
         if not len(columns):
             return
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        in_copy = came_from[part] - self._corner
-        x_and_y: Any = cv2.remap  # OpenCV's annotation forgets that one map may hold both
-        copy = x_and_y(self._copy, in_copy, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        share = turned[part]
-        rgb[part] = cv2.blendLinear(np.ascontiguousarray(rgb[part]), copy, 1 - share, share)
+        in_copy = (came_from[part] - self._corner) * np.float32(self._scale) - np.float32(0.5)
+        copy = taken(self._copy, in_copy, cv2.INTER_LINEAR)
+        share = turned[part] * (copy[..., 3] * np.float32(1 / 255))
+        rgb[part] = cv2.blendLinear(np.ascontiguousarray(rgb[part]), copy[..., :3].copy(), 1 - share, share)
+        if alpha is not None:
+            alpha[part] = np.maximum(alpha[part], np.rint(255 * share).astype(np.uint8))
 
 
-def _continued(rgb: Rgb, source: Points) -> Rgb:
-    """A face, uint8 (h, w, 3), on whose rim the skin beside it goes on."""
-    height, width = rgb.shape[:2]
-    scale = min(1.0, PIXELS / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    points = ((source[:SKIN, :2] + 0.5) * (size[0] / width, size[1] / height) - 0.5).astype(np.float32)
+def _continued(face: Rgb, points: Array) -> Rgb:
+    """The skin beside a face's rim going on to it: colours, and where they count, uint8 (h, w, 4).
+
+    Args:
+        face: uint8 (h, w, 3).
+        points: its landmarks, (468, 2).
+    """
+    size = face.shape[1], face.shape[0]
     margin = max(MARGIN * float(np.ptp(points[:, 0])), 1.0)
     depth = _depth(points, size)
+    known = _plain_skin(points, depth, margin)
+    if not known.any():
+        return np.zeros((*face.shape[:2], 4), np.uint8)
+    nearest = _nearest(known)
+    soft = 2 * round(margin / 4) + 1
+    plain = cv2.blur(face, (soft, soft))[nearest[..., 1], nearest[..., 0]]
+    plain = cv2.GaussianBlur(plain, (0, 0), margin / 3)
+    # Grain as its mirror image beyond the margin, but none of eyes, brows and lips.
+    place = np.dstack(np.meshgrid(np.arange(size[0]), np.arange(size[1]))).astype(np.float32)
+    beyond = 2 * cv2.GaussianBlur(nearest.astype(np.float32), (0, 0), margin / 3) - place
+    grain = face - cv2.GaussianBlur(face, (0, 0), margin / 4).astype(np.float32)
+    most = GRAIN * float(np.median(np.abs(grain[known > 0])))
+    skin = cv2.blur(taken(known.astype(np.float32), beyond, cv2.INTER_LINEAR), (soft, soft))
+    colours = plain + skin[..., None] * taken(np.clip(grain, -most, most), beyond, cv2.INTER_LINEAR)
+    counts = 255 * np.clip(1.5 - depth / margin, 0, 1)
+    return np.rint(np.clip(np.dstack([colours, counts]), 0, 255)).astype(np.uint8)
+
+
+def _plain_skin(points: Array, depth: Array, margin: float) -> Array:
+    """Where skin is to be believed: inside the margin, and not near eyes, brows and lips; uint8 (h, w), 0 or 1."""
     known = (depth >= margin).astype(np.uint8)
     for part in (*(eye.outline for eye in EYES), *BROWS, LIPS):
-        hull = np.rint(cv2.convexHull(points[list(part)])).astype(np.int32)
+        hull = np.rint(cv2.convexHull(points[list(part)].astype(np.float32))).astype(np.int32)
         cv2.fillConvexPoly(known, hull, (0,))
         cv2.polylines(known, [hull], True, (0,), 2 * round(margin))
-    if not known.any():
-        return rgb
-    nearest = _nearest(known)
-    plain = cv2.blur(small, (2 * round(margin / 4) + 1,) * 2)[nearest[..., 1], nearest[..., 0]]
-    plain = cv2.GaussianBlur(plain, (0, 0), margin / 3)
-    near = cv2.GaussianBlur(nearest.astype(np.float32), (0, 0), margin / 3)
-    y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
-    beyond = 2 * near - np.dstack([x, y])
-    # No grain of eyes, brows and lips.
-    skin = cv2.remap(known.astype(np.float32), beyond, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
-    skin = cv2.blur(skin, (2 * round(margin / 4) + 1,) * 2)
-    own = np.clip((depth - margin) / margin + 0.5, 0, 1)
-
-    def full(values: Array) -> Array:
-        return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-
-    ratio = np.array([width / size[0], height / size[1]], np.float32)
-    beyond = (full(beyond) + np.float32(0.5)) * ratio - np.float32(0.5)
-    grain = rgb - cv2.GaussianBlur(rgb, (0, 0), margin / 4 * float(ratio.mean())).astype(np.float32)
-    most = GRAIN * float(np.median(np.abs(grain[full(known) > 0])))
-    grain = cv2.remap(np.clip(grain, -most, most), beyond, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-    copy = full(plain)
-    blend(copy, copy + grain, full(skin))
-    blend(copy, rgb, full(own))
-    return copy
+    return known
 
 
 def _depth(points: Array, size: tuple[int, int]) -> Array:
     """How far inside the outline of some points each pixel lies, float32 (h, w), 0 outside."""
     face = np.zeros(size[::-1], np.uint8)
-    cv2.fillConvexPoly(face, np.rint(cv2.convexHull(points)).astype(np.int32), (1,))
+    hull = cv2.convexHull(points.astype(np.float32))
+    cv2.fillConvexPoly(face, np.rint(hull).astype(np.int32), (1,))
     return cv2.distanceTransform(face, cv2.DIST_L2, 5)
 
 

@@ -99,7 +99,7 @@ class Tracker(Protocol):
 
 def default_tracker() -> Tracker:
     """The tracker the product uses unless told otherwise: its own."""
-    # Imported here: loading the networks' runtime takes half a second that --help need not wait for.
+    # Imported here, for it imports this module.
     from gioconda.tracking.distilled import DistilledTracker
 
     return DistilledTracker()

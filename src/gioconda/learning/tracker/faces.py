@@ -24,6 +24,7 @@ from gioconda.media.files import whole_file
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.progress import Progress, quiet
 from gioconda.tracking.landmarker import EXPRESSIONS
+from gioconda.untrusted import one_line, parse_json
 
 Array = NDArray[Any]
 
@@ -59,12 +60,18 @@ def face_pool(data: Path, teacher: Path, run: Path, count: int, progress: Progre
     """
     about = {"data": data.name, "teacher": teacher.name, "frames": count}
     note = run / "faces.json"
-    if note.exists() and (begun := json.loads(note.read_text())) != about:
-        raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
-    if not note.exists() or not _file(run, "frames").exists():
-        _make(data, teacher, run, count, progress)
-        note.write_text(json.dumps(about) + "\n")
-    return Faces(*(np.load(_file(run, name), mmap_mode="c", allow_pickle=False) for name in Faces.__annotations__))
+    try:
+        if note.exists() and (begun := parse_json(note.read_bytes())) != about:
+            raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
+        if not note.exists() or not _file(run, "frames").exists():
+            _make(data, teacher, run, count, progress)
+            with whole_file(note) as file:
+                file.write(json.dumps(about).encode() + b"\n")
+        return Faces(*(np.load(_file(run, name), mmap_mode="c", allow_pickle=False) for name in Faces.__annotations__))
+    except (ValueError, EOFError) as error:
+        raise UsageError(
+            f"{run}: its faces cannot be read ({one_line(error)}); delete {note.name} to begin anew"
+        ) from error
 
 
 def _file(run: Path, name: str) -> Path:

@@ -16,7 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gioconda.errors import UsageError
+from gioconda.learning.checkpoint import DAMAGE
 from gioconda.progress import Progress, quiet
+from gioconda.untrusted import one_line
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -88,16 +90,21 @@ class Learner(Generic[Network]):
         """Go on from a checkpoint, if there is one.
 
         Raises:
-            UsageError: the checkpoint is of another network.
+            UsageError: the checkpoint is damaged, or of another network.
         """
         if not path.exists():
             return
-        state = load_file(path, self.device)
         try:
-            self.network.load_state_dict(below(state, "network."))
-            self.mean.load_state_dict(below(state, "mean."))
-        except RuntimeError as error:
-            raise UsageError(f"{path} is of a network of another shape; give another folder for the run") from error
+            self._go_on(load_file(path, self.device))
+            self.step, self.seconds = work_done(path)
+        except DAMAGE as error:
+            raise UsageError(
+                f"{path}: not a checkpoint of this network ({one_line(error)}); give another folder for the run"
+            ) from error
+
+    def _go_on(self, state: dict[str, Tensor]) -> None:
+        self.network.load_state_dict(below(state, "network."))
+        self.mean.load_state_dict(below(state, "mean."))
         kept: dict[int, dict[str, Tensor]] = {}
         parameters = list(self.network.parameters())
         for key, value in below(state, "steps.").items():
@@ -107,7 +114,6 @@ class Learner(Generic[Network]):
             value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
             kept.setdefault(int(index), {})[entry] = value.detach()
         self._steps.load_state_dict({"state": kept, "param_groups": self._steps.state_dict()["param_groups"]})
-        self.step, self.seconds = work_done(path)
 
 
 def work_done(path: Path) -> tuple[int, float]:
