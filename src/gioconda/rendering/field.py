@@ -233,9 +233,10 @@ def _draw_face(displacement: Displacement, mesh: FaceMesh, target: Points) -> No
     outside = cv2.resize(displacement.back[part], size, interpolation=cv2.INTER_LINEAR)
     leap = FOLD / float(ratio.mean())
     merged, folds = _merged(drawn.back, drawn.mask, outside, leap)
-    displacement.back[part] = _enlarged(merged, folds & _folds(merged, leap), large)
+    displacement.back[part] = _enlarged(merged, folds, large, leap)
     soft = TURNED_SOFT * float(np.ptp(outline[:, 0]) * ratio[0])
-    displacement.turned[part] = cv2.resize(_turned(drawn.gain, drawn.mask, soft), large, interpolation=cv2.INTER_LINEAR)
+    turned = _turned(drawn.gain[::2, ::2], drawn.mask[::2, ::2], soft / 2)
+    displacement.turned[part] = cv2.resize(turned, large, interpolation=cv2.INTER_LINEAR)
 
 
 def _merged(inside: Array, mask: Array, outside: Array, leap: float) -> tuple[Array, Array]:
@@ -256,12 +257,14 @@ def _folds(field: Array, leap: float) -> Array:
     return folds
 
 
-def _enlarged(field: Array, folds: Array, size: tuple[int, int]) -> Array:
-    """A field at another size; folds stay sharp."""
+def _enlarged(field: Array, folds: Array, size: tuple[int, int], leap: float) -> Array:
+    """A field at another size; what is left of its folds stays sharp."""
+    if size == field.shape[1::-1]:
+        return field
     large = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
-    if size != field.shape[1::-1] and folds.any():
-        sharp = cv2.resize(folds.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)[..., None] > 0
-        np.copyto(large, cv2.resize(field, size, interpolation=cv2.INTER_NEAREST), where=sharp)
+    folds = folds & _folds(field, leap)
+    sharp = cv2.resize(folds.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)[..., None] > 0
+    np.copyto(large, cv2.resize(field, size, interpolation=cv2.INTER_NEAREST), where=sharp)
     return large
 
 
@@ -272,8 +275,8 @@ def _turned(gain: Array, mask: Array, soft: float) -> Array:
     face = mask.astype(np.float32)
     much = face * np.clip((gain - least) / over, 0, 1)
     turned = cv2.blur(much, (width, width)) / np.maximum(cv2.blur(face, (width, width)), 1e-3)
-    inside = cv2.erode(face, np.ones((5, 5), np.uint8), borderValue=(0.0,))
-    return turned * cv2.blur(inside, (5, 5))
+    inside = cv2.erode(face, np.ones((3, 3), np.uint8), borderValue=(0.0,))
+    return turned * cv2.blur(inside, (3, 3))
 
 
 def _outside(polygon: Array, slid: Array, clung: Array, fading: Fading) -> Array:
@@ -284,14 +287,15 @@ def _outside(polygon: Array, slid: Array, clung: Array, fading: Fading) -> Array
     Source: Hormann & Floater, "Mean value coordinates for arbitrary planar polygons", TOG 2006.
     """
     moves = fading.share.ravel() > 0
-    at = np.column_stack([fading.x.ravel()[moves], fading.y.ravel()[moves]]).astype(np.float32)
-    spoke = polygon[None] - at[:, None]
-    length = np.sqrt(np.square(spoke).sum(axis=-1)) + 1e-3
-    following, next_length = np.roll(spoke, -1, axis=1), np.roll(length, -1, axis=1)
-    cross = spoke[..., 0] * following[..., 1] - spoke[..., 1] * following[..., 0]
-    dot = (spoke * following).sum(axis=-1)
+    # Spokes from each place to the outline's points, and those that follow.
+    x, y = (
+        polygon[:, axis].astype(np.float32) - at.ravel()[moves, None].astype(np.float32)
+        for axis, at in enumerate((fading.x, fading.y))
+    )
+    length = np.sqrt(x * x + y * y) + np.float32(1e-3)
+    next_x, next_y, next_length = (np.roll(values, -1, axis=1) for values in (x, y, length))
     # tan of half the angle between neighbouring spokes, in the form that is exact for small angles
-    half = cross / np.maximum(length * next_length + dot, 1e-3)
+    half = (x * next_y - y * next_x) / np.maximum(length * next_length + x * next_x + y * next_y, np.float32(1e-3))
     weight = (half + np.roll(half, 1, axis=1)) / length
     weight /= weight.sum(axis=1, keepdims=True)
     field = np.zeros((GRID * GRID, 2), np.float32)

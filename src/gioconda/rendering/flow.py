@@ -70,9 +70,9 @@ class FlowRenderer:
         rgb = np.empty_like(self._rgb)
         alpha = None if self._alpha is None else np.empty_like(self._alpha)
         for rows, came_from, turned in self._bands(displacement):
-            rgb[rows] = taken(self._rgb, came_from, cv2.INTER_CUBIC)
+            taken(self._rgb, came_from, cv2.INTER_CUBIC, rgb[rows])
             if self._alpha is not None and alpha is not None:
-                alpha[rows] = taken(self._alpha, came_from, cv2.INTER_LINEAR)
+                taken(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
             self._rim.draw(rgb[rows], None if alpha is None else alpha[rows], came_from, turned)
         pose = self._head.pose(moved)
         for plate in self._plates:

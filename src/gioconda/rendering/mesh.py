@@ -14,7 +14,7 @@ from gioconda.face import EYES, LANDMARKS, Eye, Points, face_model
 
 Array = NDArray[Any]
 
-THIN = 3.0
+THIN = 1.5
 """Pixels of height below which a triangle is thin."""
 EDGE_ON, AWAY = 0.1, 0.2
 """A triangle is drawn only where there is no other if the cosine between its normal and the line of sight is below the
@@ -104,7 +104,7 @@ class FaceMesh:
         longest = np.square(np.stack([a, b, b - a])).sum(axis=2).max(axis=0)
         thin = np.append(False, np.square(area) < THIN**2 * longest)[label]
         which = label[thin] - 1
-        field[thin] = np.clip(field[thin], moved[which].min(axis=1), moved[which].max(axis=1))
+        field[thin] = np.clip(field[thin], moved.min(axis=1)[which], moved.max(axis=1)[which])
         gains = np.zeros(len(table), np.float32)
         gains[1 : len(gain) + 1] = gain
         return Drawing(field, (label > 0).astype(np.uint8), gains[label])
