@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import ssl
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -35,7 +37,6 @@ from gioconda.credentials.signing import Seal, offline
 from gioconda.credentials.statement import Statement
 from gioconda.credentials.verification import Verdict, verify
 from gioconda.errors import CredentialsError, UsageError
-from gioconda.media.clip import OUTPUT_SUFFIXES
 from gioconda.media.files import sha256_of
 from gioconda.media.video import VideoReader
 from gioconda.tracking import Box
@@ -48,6 +49,8 @@ KINDS = {
     ".gif": "image/gif",
     ".apng": "image/png",
     ".webm": "video/webm",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
 }
 
 
@@ -60,7 +63,7 @@ def animation(portrait):
 def clips(animation, tmp_path_factory) -> dict[str, Path]:
     """One clip of every format."""
     folder = tmp_path_factory.mktemp("clips")
-    return {suffix: animation.save(folder / f"{suffix[1:]}{suffix}") for suffix in OUTPUT_SUFFIXES}
+    return {suffix: animation.save(folder / f"{suffix[1:]}{suffix}") for suffix in KINDS}
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def remuxed(source: Path, target: Path) -> Path:
 # Credentials
 
 
-@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+@pytest.mark.parametrize("suffix", KINDS)
 def test_the_reference_reader_accepts_every_format(suffix, clips):
     path = clips[suffix]
     beside = path.with_name(f"{path.name}.c2pa")
@@ -200,6 +203,25 @@ def test_an_edited_pixel(clips, tmp_path, capsys):
     rgb[0, 0] ^= 255
     Image.fromarray(rgb).save(path)
     assert answer(path, capsys)[1]["verdict"] == "marked"
+
+
+def test_an_edited_pixel_under_the_old_credentials(clips, tmp_path, capsys):
+    whole, parts = clips[".png"].read_bytes(), []
+    at = 8
+    while at < len(whole):
+        size, kind = struct.unpack_from(">I4s", whole, at)
+        parts.append((kind, whole[at + 8 : at + 8 + size]))
+        at += 12 + size
+    pixels = bytearray(zlib.decompress(b"".join(body for kind, body in parts if kind == b"IDAT")))
+    pixels[1] ^= 1
+    first = next(i for i, (kind, _) in enumerate(parts) if kind == b"IDAT")
+    parts = [part for part in parts if part[0] != b"IDAT"]
+    parts.insert(first, (b"IDAT", zlib.compress(bytes(pixels))))
+    path = tmp_path / "edited.png"
+    chunks = (struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in parts)
+    path.write_bytes(whole[:8] + b"".join(chunks))
+    code, found = answer(path, capsys)
+    assert (code, found["verdict"]) == (3, "changed")
 
 
 def test_a_stripped_manifest(clips, tmp_path, capsys):
@@ -557,6 +579,22 @@ def test_the_mark_outlives_scaling_and_cropping(factor):
     rgb = textured(512)
     marked = cv2.resize(Layer.of(rgb).on(rgb)[30:440, 71:481], None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     assert detect([marked]).found
+
+
+@pytest.mark.parametrize(("scale", "crf"), [(1.0, 28), (0.5, 18)])
+def test_the_mark_outlives_another_encoding(portrait, tmp_path, scale, crf):
+    clip = animate(portrait.framed(size=512), acting(0.5), fps=8).save(tmp_path / "clip.mp4", sound=False)
+    again = tmp_path / "again.mp4"
+    with av.open(str(again), "w") as output:
+        side = round(512 * scale)
+        stream = output.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = side, side, "yuv420p"
+        stream.codec_context.options = {"crf": str(crf)}
+        for rgb in pictures(clip):
+            small = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(small, format="rgb24")))
+        output.mux(stream.encode())
+    assert verify(again).verdict is Verdict.MARKED
 
 
 def test_nothing_to_look_at():

@@ -18,6 +18,8 @@ from gioconda.expression import controls
 from gioconda.face import face_model
 from gioconda.geometry import Similarity, rotation
 from gioconda.marks import NAMES, MarkedFace, fit_marks, write_marks
+from gioconda.media import pictures
+from gioconda.media.video import VIDEO_CONTAINERS
 from makers import faceless_drawing
 
 ROOT = Path(__file__).parents[1]
@@ -209,6 +211,14 @@ def test_every_error_is_explained_and_no_other():
 def test_the_library_page_names_the_public_interface():
     page = text_of("docs/library.md")
     assert [name for name in gioconda.__all__ if f"`{name}`" not in page] == []
+
+
+def test_the_page_of_files_names_every_format():
+    text = text_of("docs/files.md")
+    rows = {row.split("|")[1].strip(): row.split("|")[2] for row in text.splitlines() if row.startswith("| ")}
+    spoken = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+    assert all(re.search(rf"\b{spoken.get(name, name)}\b", rows["formats"]) for name in pictures._FORMATS)
+    assert all(re.search(rf"\b{name}\b", rows["containers"]) for name in VIDEO_CONTAINERS)
 
 
 def test_the_map_of_the_code_has_every_module():

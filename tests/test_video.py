@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gioconda.errors import VideoError
+from gioconda.media.clip import ClipWriter, Sound
 from gioconda.media.video import VideoReader, _Clock, _fit, open_media, probe_video, sound_origin
 
 
@@ -192,6 +193,38 @@ def test_clock_takes_time_stamps_as_they_are_where_they_make_sense():
     given_times = [5.0, 5.1, 5.1, 5.5, None, 1.0, 1.1]
     expected = [0.0, 0.1, 0.105, 0.5, 0.54, 0.58, 0.68]
     assert [clock.read(stamp) for stamp in given_times] == pytest.approx(expected)
+
+
+def test_of_several_streams_the_first_is_taken(tmp_path):
+    """A film with a cover, two pictures and two sounds, as some cameras and films have them."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as out:
+        videos = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        sounds = [out.add_stream("libopus", rate=48000) for _ in range(2)]
+        for stream, side in zip(videos, (64, 128), strict=True):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+        for _ in range(10):
+            for stream, side in zip(videos, (64, 128), strict=True):
+                shade = np.full((side, side, 3), 40 if side == 64 else 200, np.uint8)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(shade, "rgb24")))
+        for stream, pitch in zip(sounds, (440, 880), strict=True):
+            wave = np.sin(2 * np.pi * pitch * np.arange(19200) / 48000, dtype=np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(wave, "flt", "mono")
+            frame.sample_rate = 48000
+            out.mux(stream.encode(frame))
+        for stream in (*videos, *sounds):
+            out.mux(stream.encode())
+    with VideoReader(path) as video:
+        assert (video.width, video.height) == (64, 64)
+        assert all(abs(frame.rgb.mean() - 40) < 4 for frame in video)
+    clip = tmp_path / "b.mp4"
+    with ClipWriter(clip, 64, 64, 25, Sound(path)) as writer:
+        for _ in range(10):
+            writer.write(np.zeros((64, 64, 3), np.uint8))
+    with av.open(str(clip)) as container:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    assert np.argmax(np.abs(np.fft.rfft(heard[:16000]))) * 48000 / 16000 == pytest.approx(440, abs=10)
 
 
 @pytest.mark.parametrize(("width", "height"), [(97, 65), (98, 65), (97, 66), (66, 333)])
