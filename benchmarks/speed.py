@@ -1,10 +1,11 @@
 """How fast, where the time goes, and how much memory: one JSON file and one table.
 
-    python benchmarks/speed.py --driver talk.mp4 --out speed.json [--picture p.jpg] [--renderer flow]
+    python benchmarks/speed.py --driver talk.mp4 --out speed.json [--picture p.jpg] [--renderer flow] [--pairs 5]
 
 End to end means the real command in a process of its own, from the start of Python to the finished
 file: decoding, tracking, rendering, encoding. Stages are timed alone, one after the other, in this
-process. On a shared machine compare ratios within one run, not times between runs.
+process. On a shared machine compare ratios within one run, not times between runs. What mark and
+credentials cost is found by the same command with and without them, in turns.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ from gioconda.tracking import default_tracker
 
 SIZES = (256, 512, 1080, 2160)
 STAGE_FRAMES = 60
+COMMAND = ("-m", "gioconda.cli")
+BARE = (
+    "-c",
+    "import sys; from gioconda import cli, pipeline; pipeline.marked = lambda frames, label: frames; "
+    "pipeline.Seal = lambda *told: None; pipeline.signing_identity = lambda: None; sys.exit(cli.main(sys.argv[1:]))",
+)
+"""Arguments of Python that run the command, and the same without mark and credentials."""
 
 
 def measured(command: list[str], cores: int) -> dict[str, Any]:
@@ -65,13 +73,25 @@ def per_frame(run: dict[str, Any], frames: int) -> dict[str, Any]:
     }
 
 
-def end_to_end(picture: Path, driver: Path, size: int, cores: int, seconds: float, renderer: str) -> dict[str, Any]:
+def end_to_end(
+    picture: Path, driver: Path, size: int, cores: int, seconds: float, renderer: str, start: Sequence[str] = COMMAND
+) -> dict[str, Any]:
     """Frames per second and peak memory of the real command on some of the machine's cores."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "gioconda.cli", "animate", str(picture), "--driver", str(driver)]
+        command = [sys.executable, *start, "animate", str(picture), "--driver", str(driver)]
         command += ["--end", str(seconds), "--size", str(size), "--renderer", renderer, "--out", f"{folder}/clip.mp4"]
         run = measured(command, cores)
         return {"size": size, **per_frame(run, probe_video(Path(folder) / "clip.mp4").frame_count_estimate)}
+
+
+def compared(picture: Path, driver: Path, pairs: int, seconds: float, renderer: str) -> dict[str, Any]:
+    """Frames per second with mark and credentials and without, in turns: medians, least and most."""
+    found: dict[str, list[float]] = {"with": [], "without": []}
+    for _ in range(pairs):
+        for name, start in (("with", COMMAND), ("without", BARE)):
+            run = end_to_end(picture, driver, 512, 2, seconds, renderer, start)
+            found[name].append(run["frames_per_second"])
+    return {name: {"median": float(np.median(v)), "least": min(v), "most": max(v)} for name, v in found.items()}
 
 
 def timed(work: Callable[[], object], times: int = STAGE_FRAMES) -> float:
@@ -142,6 +162,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=10.0, help="of the driver (default: 10)")
     parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--pairs", type=int, default=5, help="of runs with and without mark and credentials")
     options = parser.parse_args()
     portrait = Portrait.from_pictures([options.picture]) if options.picture else demo_portrait()
     with tempfile.TemporaryDirectory() as folder:
@@ -155,8 +176,15 @@ def main() -> None:
             for cores in (1, 2)
             if cores <= len(os.sched_getaffinity(0))
         ]
+        provenance = compared(picture, options.driver, options.pairs, options.seconds, options.renderer)
     by_stage = {size: stages(portrait, options.driver, size, options.renderer) for size in SIZES}
-    results = {"machine": machine(), "renderer": options.renderer, "end_to_end": runs, "stages_ms": by_stage}
+    results = {
+        "machine": machine(),
+        "renderer": options.renderer,
+        "end_to_end": runs,
+        "mark_and_credentials_at_512": provenance,
+        "stages_ms": by_stage,
+    }
     options.out.write_text(json.dumps(results, indent=2) + "\n")
 
     print("\n| longer side | cores | frames per second | CPU seconds a frame | peak memory |\n|---|---|---|---|---|")
@@ -164,6 +192,10 @@ def main() -> None:
         print(
             f"| {run['size']} | {run['cores']} | {run['frames_per_second']} | {run['cpu_seconds_per_frame']} "
             f"| {run['peak_mb']} MB |"
+        )
+    for name, rate in provenance.items():
+        print(
+            f"512, 2 cores, {name} mark and credentials: {rate['median']} ({rate['least']} to {rate['most']}) a second"
         )
     names = list(next(iter(by_stage.values())))
     print("\n| longer side | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))

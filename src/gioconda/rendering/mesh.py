@@ -96,18 +96,20 @@ class FaceMesh:
         d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
         table = np.zeros((len(self._triangles) + 1, 6), np.float32)
         table[1:] = np.concatenate([d0, gx, gy], axis=1)
-        plane = table[label]
-        y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
-        field = plane[..., :2] + plane[..., 2:4] * x[..., None] + plane[..., 4:] * y[..., None]
+        plane = table.take(label, axis=0)
+        x, y = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
+        field = np.empty((*label.shape, 2), np.float32)
+        for axis in (0, 1):
+            field[..., axis] = plane[..., axis] + plane[..., 2 + axis] * x + plane[..., 4 + axis] * y
         # A triangle seen edge-on extrapolates wildly at the pixels its drawing rounds to: none moves further
         # than its corners.
         longest = np.square(np.stack([a, b, b - a])).sum(axis=2).max(axis=0)
-        thin = np.append(False, np.square(area) < THIN**2 * longest)[label]
+        thin = np.append(False, np.square(area) < THIN**2 * longest).take(label)
         which = label[thin] - 1
         field[thin] = np.clip(field[thin], moved.min(axis=1)[which], moved.max(axis=1)[which])
         gains = np.zeros(len(table), np.float32)
         gains[1 : len(gain) + 1] = gain
-        return Drawing(field, (label > 0).astype(np.uint8), gains[label])
+        return Drawing(field, (label > 0).astype(np.uint8), gains.take(label))
 
     def _vertices(self, target: Points) -> tuple[Array, Array]:
         """Where each vertex takes its colour from, and where it is, (478 + rows, 2) each."""
