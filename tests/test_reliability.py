@@ -110,7 +110,8 @@ def test_no_loader_runs_what_a_file_says(door, shelves, tmp_path, monkeypatch):
     payload = pickle.dumps(_Touch(str(run)))
     pickle.loads(payload)  # so it would work
     run.unlink()
-    for number, hostile in enumerate(_wrapped(payload)):
+    # A case spoils one file of several, by its number.
+    for number, hostile in enumerate(4 * _wrapped(payload)):
         folder = tmp_path / str(number)
         folder.mkdir()
         spoiling = replace(door, change=lambda *_, hostile=hostile: hostile)

@@ -161,7 +161,19 @@ def _enter_picture(file: Path, folder: Path, random: Random) -> None:
 
 
 def _films(folder: Path) -> None:
-    frames = [np.roll(_scene(), 7 * number, axis=1) for number in range(8)]
+    _filmed(folder, [np.roll(_scene(), 7 * number, axis=1) for number in range(8)])
+
+
+def _films_of_a_face(folder: Path) -> None:
+    from gioconda.demo import demo_portrait
+
+    face = demo_portrait().framed(crop=True, size=160).views[0].rgb
+    _filmed(folder, [np.ascontiguousarray(np.roll(face, 2 * number, axis=1)) for number in range(8)])
+
+
+def _filmed(folder: Path, frames: list[Any]) -> None:
+    """Films of some square frames, in all formats."""
+    side = len(frames[0])
     for name, codec, pixels in (
         ("a.mp4", "libx264", "yuv420p"),
         ("a.mov", "mpeg4", "yuv420p"),
@@ -174,7 +186,7 @@ def _films(folder: Path) -> None:
     ):
         with av.open(str(folder / name), "w") as container:
             stream: Any = container.add_stream(codec, rate=20)
-            stream.width, stream.height, stream.pix_fmt = 96, 96, pixels
+            stream.width, stream.height, stream.pix_fmt = side, side, pixels
             sound: Any = (
                 container.add_stream("libopus" if name == "a.webm" else "aac", rate=48000) if name in _HEARD else None
             )
@@ -730,7 +742,7 @@ def _enter_command(file: Path, folder: Path, random: Random) -> object:
 DOORS = (
     Door("pictures", _pictures, _change_picture, _enter_picture, 30),
     Door("films", _films, _change_film, _enter_film, 15),
-    Door("drivers", _films, _change_film, _enter_film_as_driver, 1.5),
+    Door("drivers", _films_of_a_face, _change_film, _enter_film_as_driver, 1.5),
     Door("performances", _motions, changed_safetensors, _enter_motion, 12),
     Door("curves", _curves, changed_table, _enter_curves, 6),
     Door("landmarks", _marks, changed_json_text, _enter_marks, 6),
