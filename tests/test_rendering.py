@@ -204,6 +204,38 @@ def test_what_lies_beside_the_face_is_not_drawn_out_over_it(large, monkeypatch):
     assert (np.array(kept) < 0.6 * np.array(drawn_out)).all()
 
 
+def test_a_cut_out_face_has_no_holes_where_it_turns_into_view(large):
+    view = large.view
+    outline = cv2.convexHull(view.points[:468, :2].astype(np.float32))
+    face = np.zeros(view.rgb.shape[:2], np.uint8)
+    cv2.fillConvexPoly(face, np.rint(outline).astype(np.int32), 255)
+    cut_out = Studio(replace(view, alpha=cv2.erode(face, np.ones((7, 7), np.uint8))))
+
+    def share(motion):
+        """Of the face that is transparent."""
+        target, patch = cut_out.target(motion), cut_out.patch(motion)
+        inside = np.zeros(patch.alpha.shape, np.uint8)
+        hull = cv2.convexHull((target[:468, :2] - (patch.left, patch.top)).astype(np.float32))
+        cv2.fillConvexPoly(inside, np.rint(hull).astype(np.int32), 1)
+        return (255 - patch.alpha.astype(float))[inside > 0].mean() / 255
+
+    assert all(share(movement(angles=(yaw, 0, 0))) < share(movement()) for yaw in (-30, 30))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [("flow.BAND_PIXELS", 10_000, 0.0), ("flow.FIELD_PIXELS", 256, 2.5), ("field.MESH_PIXELS", 96, 2.5)],
+)
+def test_large_pictures_are_moved_as_small_ones(large, monkeypatch, name, value, most):
+    """By bands, and by a movement computed at less than their size: the limits that large ones reach, made small."""
+    motion = movement(angles=(25, 5, 10), offsets=jaw(0.2))
+    whole = large.shown(motion).astype(int)
+    monkeypatch.setattr(f"gioconda.rendering.{name}", value)
+    off = np.abs(Studio(large.view).shown(motion) - whole).mean()
+    assert off <= most
+    assert (off > 0) == (most > 0)
+
+
 # Eyes and mouth
 
 
