@@ -182,6 +182,13 @@ def test_tensors_amiss(file, tensors):
         Avatar.load(file)
 
 
+@pytest.mark.parametrize("points", [np.full((478, 3), 9.0), np.eye(478, 3) * 1e38, np.full((478, 3), np.nan)])
+def test_landmarks_that_are_no_face(file, points):
+    rewrite(file, {"view.0.points": points.astype(np.float32)})
+    with pytest.raises(AvatarError, match="no face"):
+        Avatar.load(file)
+
+
 def test_a_damaged_picture(file):
     png = load_file(file)["view.0.png"].copy()
     for place in range(40, len(png), 97):

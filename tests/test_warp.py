@@ -375,6 +375,26 @@ def test_what_the_network_paints_is_added_once(both, weights, motion):
     assert (made[twice] <= 1.2 * most[twice] + 3).all()
 
 
+def test_a_network_that_fails_when_it_is_run(portrait, tmp_path):
+    """Its inputs and outputs are right; what is between does not fit together."""
+    onnx = pytest.importorskip("onnx")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    seen = helper.make_tensor_value_info("clues", kinds.FLOAT, [1, CHANNELS, "h", "w"])
+    painted = helper.make_tensor_value_info("painted", kinds.FLOAT, None)
+    seven = helper.make_tensor("seven", kinds.INT64, [1], [7])
+    reshape = helper.make_node("Reshape", ["clues", "seven"], ["painted"])
+    graph = helper.make_graph([reshape], "odd", [seen], [painted], [seven])
+    path = tmp_path / "warp.onnx"
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    )
+    render = make_renderer("warp", portrait.views, path)
+    view = portrait.views[0]
+    target = retarget(Sitter.of(view.points, *view.rgb.shape[1::-1]), movement(offsets=jaw(0.3)), Gains())
+    with pytest.raises(UsageError, match="the network fails"):
+        render(target)
+
+
 def test_warp_keeps_transparency(portrait, weights):
     view = portrait.views[0]
     alpha = np.full(view.rgb.shape[:2], 255, np.uint8)

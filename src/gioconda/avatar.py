@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from gioconda.errors import AvatarError, OutputError
-from gioconda.face import LANDMARKS
+from gioconda.face import check_face
 from gioconda.media.files import is_file, sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import MAX_PIXELS, quiet_pillow
 from gioconda.portrait import MOST_VIEWS, Portrait, View
@@ -180,8 +180,7 @@ def _png(view: View) -> NDArray[np.uint8]:
 
 
 def _view(png: NDArray[Any], points: NDArray[Any], max_pixels: int) -> View:
-    if points.shape != (LANDMARKS, 3) or not np.isfinite(points).all():
-        raise ValueError("landmarks of another make")
+    check_face(points)
     with quiet_pillow(), Image.open(io.BytesIO(png.astype(np.uint8).tobytes()), formats=["PNG"]) as image:
         if image.width * image.height > max_pixels or image.mode not in ("RGB", "RGBA"):
             raise ValueError(f"a picture of {image.width} x {image.height}, {image.mode}")

@@ -20,6 +20,8 @@ Points = NDArray[Any]
 """Landmarks, shape (478, 3), or many of them, shape (frames, 478, 3)."""
 
 LANDMARKS = 478
+FARTHEST = 1e6
+"""Pixels from a picture's corner to a landmark; no picture is larger."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,17 @@ def face_model() -> FaceModel:
     """The canonical face that comes with the package."""
     raw = resources.files("gioconda.data").joinpath("face_model.safetensors").read_bytes()
     return FaceModel(**load(raw))
+
+
+def check_face(points: NDArray[Any]) -> None:
+    """See to it that landmarks that came from a file can be a face.
+
+    Raises:
+        ValueError: another shape than (478, 3), numbers that are none, no extent, or further away than pictures go.
+    """
+    near = points.shape == (LANDMARKS, 3) and (np.abs(points) <= FARTHEST).all()
+    if not near or not np.ptp(points[:, :2], axis=0).all():
+        raise ValueError("landmarks that are no face")
 
 
 def eye_middles(points: Points) -> tuple[NDArray[Any], NDArray[Any]]:

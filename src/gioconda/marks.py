@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.errors import LandmarksError, OutputError
-from gioconda.face import BROWS, EYES, LANDMARKS, Points, face_model
+from gioconda.face import BROWS, EYES, FARTHEST, LANDMARKS, Points, face_model
 from gioconda.fitting import closed_lips, fit_face, shaped_lids, upright
 from gioconda.media.files import spoken_os_error, whole_file
 from gioconda.untrusted import parse_json
@@ -24,8 +24,6 @@ FORMAT, VERSION = "gioconda-landmarks", 1
 LEAST_MARKS = 5
 LARGEST_FILE = 1 << 20
 """Bytes; all 478 landmarks take less than 40,000."""
-FARTHEST = 1e6
-"""Pixels; no picture is larger."""
 LEAST_SIZE = 8.0
 """Pixels from mark to mark, in the mean, below which a face is no face."""
 LEAST_SPREAD = 0.15

@@ -16,8 +16,7 @@ from safetensors.numpy import load_file, save
 from gioconda import __version__
 from gioconda.drivers import open_driver
 from gioconda.errors import FileError, MotionFileError, OutputError
-from gioconda.face import LANDMARKS, Points
-from gioconda.marks import FARTHEST
+from gioconda.face import Points, check_face
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import MAX_PIXELS, read_picture
 from gioconda.motion_file import read_motion
@@ -89,10 +88,9 @@ def _faces(kept: dict[str, NDArray[Any]]) -> list[Points]:
     """The landmarks of the face, then of its neighbours, (478, 3) each. Raises KeyError or ValueError."""
     faces = [kept["points"], *kept["neighbours"]]
     for points in faces:
-        if points.shape != (LANDMARKS, 3) or points.dtype != np.float32 or not np.isfinite(points).all():
+        if points.dtype != np.float32:
             raise ValueError("landmarks of another make")
-        if not np.ptp(points[:, :2], axis=0).all() or np.abs(points).max() > FARTHEST:
-            raise ValueError("landmarks that are no face")
+        check_face(points)
     return faces
 
 

@@ -25,6 +25,7 @@ from gioconda.rendering.fused import flow_of
 from gioconda.rendering.head import Head, affine
 from gioconda.rendering.plates import polygon_mask
 from gioconda.rendering.renderer import Patch
+from gioconda.untrusted import one_line
 
 Array = NDArray[Any]
 
@@ -40,7 +41,7 @@ class WarpRenderer:
         self._source = self._frame.points(canvas.points)
         self._head = Head(self._source)
         self._depth = float(self._source[list(LIPS_INNER_UPPER), 2].mean())
-        self._session = _session(weights)
+        self._weights, self._session = weights, _session(weights)
 
     def __call__(self, target: Points) -> Patch:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
@@ -69,7 +70,10 @@ class WarpRenderer:
         width, height = WINDOWS[kind]
         part = np.s_[top : top + height, left : left + width]
         seen = (clues[part].astype(np.float32) / 255).transpose(2, 0, 1)[None]
-        (output,) = self._session.run(None, {"clues": seen})
+        try:
+            (output,) = self._session.run(None, {"clues": seen})
+        except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
+            raise UsageError(f"{self._weights}: the network fails ({one_line(error)}); train it again") from error
         painted = output[0].transpose(1, 2, 0)
         share = painted[..., 3:] * gate[part][..., None]
         change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
