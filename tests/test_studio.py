@@ -309,6 +309,24 @@ def test_a_still_changes_as_somebody_drags(page, picture, tmp_path):
     assert verify(path).verdict is Verdict.INTACT
     page.click("#still-reset")
     page.wait_for_function("document.querySelector('#dial-yaw input[type=range]').value === '0'")
+    off = """async (before) => {
+        const pixels = async (address) => {
+            const image = new Image();
+            image.src = address;
+            await image.decode();
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            const context = canvas.getContext("2d");
+            context.drawImage(image, 0, 0);
+            return context.getImageData(0, 0, canvas.width, canvas.height).data;
+        };
+        const one = await pixels(before), other = await pixels(document.querySelector("#still img").src);
+        return one.reduce((sum, value, index) => sum + Math.abs(value - other[index]), 0) / one.length;
+    }"""
+    end = time.monotonic() + 10
+    while page.evaluate(off, before) > 1:
+        assert time.monotonic() < end
+        page.wait_for_timeout(100)
 
 
 # Personalising
