@@ -16,6 +16,7 @@ import pytest
 
 from gioconda import Gains, animate
 from gioconda.cli import main
+from gioconda.drivers import Recording
 from gioconda.errors import OutputError, UsageError
 from gioconda.media.clip import ClipWriter
 from gioconda.media.files import partial_path
@@ -275,10 +276,10 @@ def test_a_line_says_that_settings_changed(picture, long_motion, tmp_path, capsy
 
 
 def test_a_driver_is_tracked_once(driver, captured, tmp_path):
-    first = kept_performance(tmp_path / "kept", str(driver))
+    first = kept_performance(tmp_path / "kept", str(driver), Recording())
     (kept,) = (tmp_path / "kept").iterdir()
     begun = kept.stat().st_mtime_ns
-    again = kept_performance(tmp_path / "kept", str(driver))
+    again = kept_performance(tmp_path / "kept", str(driver), Recording())
     assert kept.stat().st_mtime_ns == begun
     for performance in (first, again):
         assert performance.source == driver
@@ -286,8 +287,8 @@ def test_a_driver_is_tracked_once(driver, captured, tmp_path):
         for name, values in vars(performance.motion).items():
             assert (values == getattr(captured.motion, name)).all(), name
     kept.write_bytes(b"damaged")
-    assert len(kept_performance(tmp_path / "kept", str(driver))) == len(captured)
-    kept_performance(tmp_path / "kept", str(driver), end=0.5)
+    assert len(kept_performance(tmp_path / "kept", str(driver), Recording())) == len(captured)
+    kept_performance(tmp_path / "kept", str(driver), Recording(end=0.5))
     assert len(names(tmp_path / "kept")) == 2
 
 
@@ -303,6 +304,6 @@ def test_a_portrait_is_tracked_once(picture, portrait, tmp_path):
 
 
 def test_what_needs_no_tracking_is_not_kept(motion_file, tmp_path):
-    kept_performance(tmp_path / "kept", str(motion_file))
-    kept_performance(tmp_path / "kept", "orator", end=0.5)
+    kept_performance(tmp_path / "kept", str(motion_file), Recording())
+    kept_performance(tmp_path / "kept", "orator", Recording(end=0.5))
     assert not (tmp_path / "kept").exists()

@@ -231,9 +231,9 @@ def _listen(file: Path) -> None:
 
 
 def _enter_film_as_driver(file: Path, folder: Path, random: Random) -> None:
-    from gioconda.drivers import open_driver
+    from gioconda.drivers import Recording, open_driver
 
-    open_driver(str(file), end=2.0)
+    open_driver(str(file), Recording(end=2.0))
 
 
 # Performances, and what is edited of them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +18,26 @@ from gioconda.progress import Progress, quiet
 from gioconda.tracking import Tracker
 
 _FOLDER = resources.files("gioconda.data.performances")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What of a driver is recorded, and by whom.
+
+    Attributes:
+        start: seconds to skip.
+        end: second at which to stop; None for all of it.
+        max_pixels: a photograph of more pixels is refused.
+        tracker: finds the face; None for the default.
+    """
+
+    start: float = 0.0
+    end: float | None = None
+    max_pixels: int = MAX_PIXELS
+    tracker: Tracker | None = None
+
+
+_WHOLE = Recording()
 
 
 def builtin_names() -> list[str]:
@@ -36,58 +57,38 @@ def builtin(name: str) -> Performance:
         return read_motion(path)
 
 
-def open_driver(
-    driver: str,
-    *,
-    start: float = 0.0,
-    end: float | None = None,
-    max_pixels: int = MAX_PIXELS,
-    tracker: Tracker | None = None,
-    progress: Progress = quiet,
-) -> Performance:
+def open_driver(driver: str, how: Recording = _WHOLE, *, progress: Progress = quiet) -> Performance:
     """The performance that a word on the command line names: a file, a camera, or else a built-in performance.
-
-    `tracker` finds the face in what is recorded; None for the default. Photographs above `max_pixels` are refused.
 
     Raises:
         VideoError, PictureError, MotionFileError, NoFaceError: the file or the camera is of no use.
-        UsageError: nothing between `start` and `end`.
+        UsageError: nothing between start and end.
     """
     path = Path(driver)
     if path.suffix == ".motion":
-        return read_motion(path).trimmed(start, end)
+        return read_motion(path).trimmed(how.start, how.end)
     if not is_file(path) and driver in builtin_names():
-        return builtin(driver).trimmed(start, end)
+        return builtin(driver).trimmed(how.start, how.end)
     if not is_file(path) and not any(sign in driver for sign in "./:"):
         raise VideoError(
             f"{driver}: no such file, and no built-in performance of that name ({', '.join(builtin_names())})"
         )
-    return record_driver(driver, start=start, end=end, max_pixels=max_pixels, tracker=tracker, progress=progress)
+    return record_driver(driver, how, progress=progress)
 
 
-def record_driver(
-    driver: str,
-    *,
-    start: float = 0.0,
-    end: float | None = None,
-    max_pixels: int = MAX_PIXELS,
-    tracker: Tracker | None = None,
-    progress: Progress = quiet,
-) -> Performance:
+def record_driver(driver: str, how: Recording = _WHOLE, *, progress: Progress = quiet) -> Performance:
     """A performance recorded from a video, from a still picture (one frame), or from a camera (`camera:0`).
-
-    `tracker` finds the face; None for the default. A still picture of more than `max_pixels` is refused.
 
     Raises:
         VideoError, PictureError, NoFaceError: the file or the camera is of no use.
-        UsageError: nothing between `start` and `end`, or no end for a camera.
+        UsageError: nothing between start and end, or no end for a camera.
     """
     kind, _, name = driver.partition(":")
     if kind == "camera" and name:
-        if end is None:
+        if how.end is None:
             raise UsageError(f"{driver}: a camera has no end; say with --end after how many seconds to stop")
-        return record(Camera(name), driver, start=start, end=end, tracker=tracker, progress=progress)
+        return record(Camera(name), driver, start=how.start, end=how.end, tracker=how.tracker, progress=progress)
     path = Path(driver)
     if is_still(path):
-        return capture_photo(path, max_pixels=max_pixels, tracker=tracker).trimmed(start, end)
-    return capture(path, start=start, end=end, tracker=tracker, progress=progress)
+        return capture_photo(path, max_pixels=how.max_pixels, tracker=how.tracker).trimmed(how.start, how.end)
+    return capture(path, start=how.start, end=how.end, tracker=how.tracker, progress=progress)

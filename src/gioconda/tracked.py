@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from gioconda import __version__
-from gioconda.drivers import open_driver
+from gioconda.drivers import Recording, open_driver
 from gioconda.errors import FileError, MotionFileError, OutputError
 from gioconda.face import Points, check_face
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
@@ -26,16 +26,7 @@ from gioconda.progress import Progress, quiet
 from gioconda.tracking import Tracker
 
 
-def kept_performance(
-    folder: Path,
-    driver: str,
-    *,
-    start: float = 0.0,
-    end: float | None = None,
-    max_pixels: int = MAX_PIXELS,
-    tracker: Tracker | None = None,
-    progress: Progress = quiet,
-) -> Performance:
+def kept_performance(folder: Path, driver: str, how: Recording, *, progress: Progress = quiet) -> Performance:
     """As `open_driver`; what was recorded from a video is kept in the folder.
 
     Raises:
@@ -43,10 +34,8 @@ def kept_performance(
         GiocondaError: as `open_driver`.
     """
     path = Path(driver)
-    kept = None if path.suffix == ".motion" else _place(folder, path, f"{start}-{end}{_by(tracker)}.motion")
-    opened = partial(
-        open_driver, driver, start=start, end=end, max_pixels=max_pixels, tracker=tracker, progress=progress
-    )
+    kept = None if path.suffix == ".motion" else _place(folder, path, f"{how.start}-{how.end}{_by(how.tracker)}.motion")
+    opened = partial(open_driver, driver, how, progress=progress)
     if kept is None:
         return opened()
     with suppress(MotionFileError):  # none yet, or of no use

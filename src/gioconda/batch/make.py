@@ -10,6 +10,7 @@ import numpy as np
 
 from gioconda.batch.contact_sheet import CELL, fitted
 from gioconda.batch.plan import Work
+from gioconda.drivers import Recording
 from gioconda.media.clip import size_in_file
 from gioconda.media.pictures import write_png
 from gioconda.performance import Performance
@@ -118,12 +119,5 @@ def _portrait(work: Work) -> Portrait:
 
 def _performance(work: Work) -> Performance:
     drawing = work.drawing
-    tracker = _tracker(drawing.tracker)
-    return kept_performance(
-        work.store,
-        work.driver,
-        start=drawing.start,
-        end=drawing.end,
-        max_pixels=drawing.max_pixels,
-        tracker=tracker,
-    )
+    how = Recording(drawing.start, drawing.end, drawing.max_pixels, _tracker(drawing.tracker))
+    return kept_performance(work.store, work.driver, how)

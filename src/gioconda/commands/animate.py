@@ -20,6 +20,7 @@ from gioconda.commands.options import (
     drawing,
     portrait_of,
     read_portrait,
+    recording,
     report_gaps,
     report_left_out,
     verb,
@@ -171,12 +172,8 @@ def _performances(options: argparse.Namespace, drivers: Iterable[str], tracker: 
     from gioconda.tracked import kept_performance
 
     opened = partial(kept_performance, resume_folder(options.out)) if options.resume else open_driver
-    return {
-        driver: opened(
-            driver, start=options.start, end=options.end, max_pixels=options.max_pixels, tracker=tracker, progress=bar
-        )
-        for driver in dict.fromkeys(drivers)
-    }
+    how = recording(options, tracker)
+    return {driver: opened(driver, how, progress=bar) for driver in dict.fromkeys(drivers)}
 
 
 def _resume(out: str, scene: Animation | Group, sound: Sound | None, told: Disclosure) -> None:

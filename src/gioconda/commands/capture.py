@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_max_pixels, add_span, add_tracker, report_gaps, verb
+from gioconda.commands.options import Verbs, add_max_pixels, add_span, add_tracker, recording, report_gaps, verb
 from gioconda.progress import bar
 
 
@@ -25,15 +25,8 @@ def _run(options: argparse.Namespace) -> None:
     from gioconda.tracking import tracker_named
 
     check_motion_path(options.out)
-    tracker = tracker_named(options.tracker)
-    performance = record_driver(
-        options.driver,
-        start=options.start,
-        end=options.end,
-        max_pixels=options.max_pixels,
-        tracker=tracker,
-        progress=bar,
-    )
+    how = recording(options, tracker_named(options.tracker))
+    performance = record_driver(options.driver, how, progress=bar)
     performance.save(options.out)
     print(f"{options.out}: {len(performance)} frames, {performance.duration:.2f} s, {options.out.stat().st_size} bytes")
     report_gaps(performance)

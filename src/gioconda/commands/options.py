@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gioconda.avatar import Avatar
     from gioconda.credentials.identity import Identity
     from gioconda.credentials.statement import Disclosure
+    from gioconda.drivers import Recording
     from gioconda.performance import Performance
     from gioconda.portrait import Portrait
     from gioconda.tracking import Box, Tracker
@@ -142,6 +143,13 @@ def add_span(verb: argparse.ArgumentParser) -> None:
     """Which part of the driver."""
     verb.add_argument("--start", type=number, default=0.0, metavar="SECONDS", help="skip the driver's beginning")
     verb.add_argument("--end", type=number, metavar="SECONDS", help="stop at this second of the driver")
+
+
+def recording(options: argparse.Namespace, tracker: Tracker) -> Recording:
+    """What `add_span` and `add_max_pixels` asked for."""
+    from gioconda.drivers import Recording
+
+    return Recording(options.start, options.end, options.max_pixels, tracker)
 
 
 def add_movement(verb: argparse.ArgumentParser) -> None:

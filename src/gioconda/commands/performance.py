@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gioconda.commands.options import DRIVER, Verbs, add_max_pixels, add_span, number, verb
 from gioconda.progress import bar
@@ -53,10 +53,10 @@ def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="where to keep it; ends in .motion")
 
 
-def _opened(options: argparse.Namespace, driver: str, **span: Any) -> Performance:
-    from gioconda.drivers import open_driver
+def _opened(options: argparse.Namespace, driver: str, start: float = 0.0, end: float | None = None) -> Performance:
+    from gioconda.drivers import Recording, open_driver
 
-    return open_driver(driver, **span, max_pixels=options.max_pixels, progress=bar)
+    return open_driver(driver, Recording(start, end, options.max_pixels), progress=bar)
 
 
 def _edit(options: argparse.Namespace) -> None:
@@ -64,7 +64,7 @@ def _edit(options: argparse.Namespace) -> None:
     from gioconda.motion_file import check_motion_path
 
     check_motion_path(options.out)
-    performance = _opened(options, options.driver, start=options.start, end=options.end)
+    performance = _opened(options, options.driver, options.start, options.end)
     if options.mirror:
         performance = mirrored(performance)
     if options.speed is not None:

@@ -14,6 +14,7 @@ from gioconda.commands.options import (
     drawing,
     portrait_of,
     read_portrait,
+    recording,
     report_left_out,
     verb,
 )
@@ -50,12 +51,8 @@ def _run(options: argparse.Namespace) -> None:
     told = disclosure(options)
     tracker = tracker_named(options.tracker)
     subject = read_portrait(options, options.face, tracker)
-    performances = [
-        open_driver(
-            driver, start=options.start, end=options.end, max_pixels=options.max_pixels, tracker=tracker, progress=bar
-        )
-        for driver in options.drivers
-    ]
+    how = recording(options, tracker)
+    performances = [open_driver(driver, how, progress=bar) for driver in options.drivers]
     reel = Reel.of(
         portrait_of(subject),
         performances,

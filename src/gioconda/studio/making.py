@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gioconda.credentials.statement import Disclosure
 from gioconda.credentials.verification import Finding, verify
-from gioconda.drivers import builtin, open_driver
+from gioconda.drivers import Recording, builtin, open_driver
 from gioconda.errors import MissingExtraError, UsageError, VideoError
 from gioconda.media.video import probe_video
 from gioconda.performance import Performance
@@ -53,7 +53,7 @@ class Driver:
                 f"{self.video}: {facts.width} x {facts.height} pixels, more than {limits.pixels / 1e6:g} million; "
                 "make the video smaller"
             )
-        return open_driver(str(self.video), end=limits.seconds, progress=progress)
+        return open_driver(str(self.video), Recording(end=limits.seconds), progress=progress)
 
     def shown(self, performance: Performance, folder: Path) -> Path:
         """A video of the driver to show beside the clip."""
