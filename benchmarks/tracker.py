@@ -244,6 +244,7 @@ def jitter(tracker: Tracker, data: Path, most: int = 8, frames: int = 40) -> lis
 
 def speed(folder: Path, rgb: Array) -> dict[str, float]:
     """Median CPU milliseconds of one face's landmarks, and of detection in a 1280 x 720 picture."""
+    cv2.setNumThreads(1)
     detector, landmarker = (kind(folder / name) for kind, name in zip((Detector, Landmarker), NETWORKS, strict=True))
     frame = cv2.resize(rgb, (1280, 720))
     crop = Crop(rgb.shape[1] / 2, rgb.shape[0] / 2, 0.7 * rgb.shape[0], 0.0)

@@ -22,12 +22,13 @@ from gioconda.geometry import angles, rotation
 from gioconda.learning.tracker import losses, treatments
 from gioconda.learning.tracker.batches import FaceBatches
 from gioconda.learning.tracker.canvases import CANVAS, CanvasBatches, target_maps
-from gioconda.learning.tracker.export import export_network
+from gioconda.learning.tracker.export import export_network, halve
 from gioconda.learning.tracker.faces import Faces, face_pool, telling_frames
 from gioconda.learning.tracker.learner import Learner, Schedule, stepped, work_done
 from gioconda.learning.tracker.networks import EYE_REGION, LIPS_REGION, DetectorNet, LandmarkNet
 from gioconda.learning.tracker.placement import Placement
 from gioconda.learning.tracker.profiles import LEAST, TURNED_TO, rendered, turned, turned_copies
+from gioconda.learning.tracker.quantised import quantise_detector
 from gioconda.learning.tracker.textures import faceless, scattered
 from gioconda.learning.tracker.train_landmarks import clean_crops, errors, landmark_losses, linear_model
 from gioconda.neutral import head_pose
@@ -459,6 +460,7 @@ def saved(network, kind, path):
     learner = Learner(network, kind(), Schedule(1), "cpu")
     learner.save(path)
     export_network(path, path.with_suffix(".onnx"))
+    halve(path.with_suffix(".onnx"))
     return learner.mean, onnxruntime.InferenceSession(path.with_suffix(".onnx"), providers=["CPUExecutionProvider"])
 
 
@@ -491,6 +493,22 @@ def test_the_exported_detector_takes_pictures_of_any_size(tmp_path):
         assert np.abs(said[0] - torch.sigmoid(heat).numpy()).max() < 5e-3
         assert np.abs(said[1] - shapes.numpy()).max() < 2e-2 * float(shapes.abs().max())
     assert (tmp_path / "detector.onnx").stat().st_size < 1_000_000
+
+
+def test_the_detector_says_the_same_in_eight_bits(tmp_path, pool, monkeypatch):
+    monkeypatch.setattr("gioconda.learning.tracker.quantised.CANVASES", 16)
+    torch.manual_seed(3)
+    _, session = saved(DetectorNet(), DetectorNet, tmp_path / "detector.safetensors")
+    path = tmp_path / "detector.onnx"
+    before = path.stat().st_size
+    quantise_detector(path, made_faces())
+    halve(path)
+    assert path.stat().st_size < 0.6 * before
+    quantised = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    pictures = CanvasBatches(pool).batch(4, torch.Generator().manual_seed(9)).pictures
+    for picture in (255 * pictures).byte().permute(0, 2, 3, 1).numpy():
+        for one, other in zip(*(s.run(None, {"picture": picture[None]}) for s in (session, quantised)), strict=True):
+            assert 0 < np.abs(one - other).max() < 0.1 * np.abs(one).max()
 
 
 # The command

@@ -20,6 +20,7 @@ from gioconda.learning.dataset import EXCLUDED_LICENCES, EXCLUDED_SOURCES
 from gioconda.learning.tracker.faces import SIDE, Faces
 from gioconda.learning.tracker.learner import below, best_device, work_done
 from gioconda.learning.tracker.networks import DetectorNet, LandmarkNet
+from gioconda.learning.tracker.quantised import quantise_detector
 from gioconda.tracking.crops import CROP
 from gioconda.tracking.distilled import NETWORKS
 
@@ -55,7 +56,8 @@ class _Detections(nn.Module):
 def export_tracker(run: Path, faces: Faces) -> None:
     """Write `landmarks.onnx`, `detector.onnx` (whichever have a checkpoint) and the card `tracker.json` into a run.
 
-    What is exported is the running mean of the weights.
+    What is exported is the running mean of the weights; the detector's inner layers compute in eight bits, and other
+    weights are stored in half precision.
     """
     card: dict[str, Any] = {
         "name": "tracker",
@@ -74,6 +76,9 @@ def export_tracker(run: Path, faces: Faces) -> None:
             continue
         steps, seconds = work_done(checkpoint)
         export_network(checkpoint, run / name)
+        if checkpoint.stem == "detector":
+            quantise_detector(run / name, faces)
+        halve(run / name)
         curve = checkpoint.with_suffix(".jsonl").read_text().splitlines()
         card["networks"][name] = {
             "steps": steps,
@@ -86,7 +91,7 @@ def export_tracker(run: Path, faces: Faces) -> None:
 
 
 def export_network(checkpoint: Path, out: Path) -> None:
-    """Write the running mean of a checkpoint, `landmarks` or `detector`, as ONNX, weights in half precision."""
+    """Write the running mean of a checkpoint, `landmarks` or `detector`, as ONNX."""
     state = below(load_file(checkpoint), "mean.")
     wrapped: nn.Module
     if checkpoint.stem == "landmarks":
@@ -115,7 +120,6 @@ def export_network(checkpoint: Path, out: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-    halve(out)
 
 
 def halve(path: Path) -> None:
