@@ -313,6 +313,12 @@ def test_resolution_drops_until_it_is_fast_enough_and_comes_back():
     assert later[0] == slow[-1]
 
 
+def test_it_drops_at_once_as_far_as_it_must():
+    pace = Pace(1024)
+    sizes = list(dict.fromkeys(played(pace, 20, lambda size: 0.4 * (size / 1024) ** 2)))
+    assert sizes == [1024, 432]  # 0.4 s, then 0.07; 576 would take 0.13
+
+
 def test_it_does_not_swing_between_two_sizes():
     """A size that is a little too large, below it one that looks as if there were room for more."""
     sizes = played(Pace(512), 300, lambda size: 0.09 if size == 512 else 0.03)

@@ -13,7 +13,7 @@ STEP = 0.75
 """Side of each size over that of the next larger one."""
 SMALLEST = 192
 """Pixels of the longer side; nothing is gained below."""
-LEAST, MOST = 5, 15
+LEAST, MOST = 3, 15
 """Frames of one size whose median is judged: so many of the last."""
 SETTLE = 0.5
 """Seconds for which a size is at least kept."""
@@ -58,11 +58,20 @@ class Pace:
         if usual > self._goal and self._step + 1 < len(self._sizes):
             if self._trying:
                 self._patience = min(2 * self._patience, MOST_PATIENCE)
-            self._go(self._step + 1, at, trying=False)
+            self._go(self._quick_enough(usual), at, trying=False)
         elif calm and self._step > 0 and usual / STEP**2 < ROOM * self._goal:
             self._go(self._step - 1, at, trying=True)
         elif calm and self._trying:
             self._trying, self._patience = False, PATIENCE
+
+    def _quick_enough(self, usual: float) -> int:
+        """Number of the largest size below that should meet the goal, if time grows as the picture's area does.
+
+        Not all of it does, so it may take another step; but two times too late is not put right step by step.
+        """
+        below = range(self._step + 1, len(self._sizes))
+        shares = ((number, (self._sizes[number] / self.size) ** 2) for number in below)
+        return next((number for number, share in shares if share * usual <= self._goal), below[-1])
 
     def _go(self, step: int, at: float, trying: bool) -> None:
         self._step, self._since, self._trying = step, at, trying
