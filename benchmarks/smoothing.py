@@ -2,9 +2,9 @@
 
     python benchmarks/smoothing.py talk.mp4 still.mp4
 
-Each video is tracked, its movement taken out, and smoothed as it is in clips and in the mirror, frame by frame, without
-looking ahead. Lag: the shift in time that lays the smoothed curve best over the unsmoothed one. Tremble: standard
-deviation of what the curve changes its speed by from frame to frame, over that of the unsmoothed one.
+Each video is tracked, its movement taken out, and smoothed as it is in the mirror, frame by frame, without looking
+ahead, and as it is in clips, both ways. Lag: the shift in time that lays the smoothed curve best over the unsmoothed one.
+Tremble: standard deviation of what the curve changes its speed by from frame to frame, over that of the unsmoothed one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gioconda.face import CHIN, LIPS_INNER_LOWER
 from gioconda.media.video import VideoReader
 from gioconda.neutral import estimate_neutral
 from gioconda.performance import Motion
-from gioconda.smoothing import OneEuroFilter
+from gioconda.smoothing import OneEuroFilter, Tracked, steadied
 from gioconda.tracking import default_tracker
 
 SECONDS = 8.0
@@ -73,18 +73,26 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+")
-    print("| video | " + " | ".join(("yaw", "sideways", "mouth", "lids", "gaze")) + " |\n|" + "---|" * 6)
+    print("| video | in | " + " | ".join(("yaw", "sideways", "mouth", "lids", "gaze")) + " |\n|" + "---|" * 7)
     for video in parser.parse_args().videos:
         motion, times = tracked(video)
-        smooth = OneEuroFilter()
-        frames = [smooth(time, motion.map(lambda part, i=i: part[i])) for i, time in enumerate(times)]
-        after = curves(Motion(*(np.stack([getattr(frame, name) for frame in frames]) for name in vars(motion))))
+        seen = [motion.map(lambda part, i=i: part[i]) for i in range(len(times))]
         step = 1000 * float(np.median(np.diff(times)))
-        cells = [
-            f"{lag(curve, after[name]) * step:.0f} ms, {tremble(after[name]) / tremble(curve):.2f}"
-            for name, curve in curves(motion).items()
-        ]
-        print(f"| {video.stem} | " + " | ".join(cells) + " |", flush=True)
+        smooth = OneEuroFilter()
+        shown = {
+            "the mirror": [smooth(time, frame) for time, frame in zip(times, seen, strict=True)],
+            "clips": [
+                frame.motion
+                for frame in steadied(Tracked(time, frame, cut=False) for time, frame in zip(times, seen, strict=True))
+            ],
+        }
+        for where, frames in shown.items():
+            after = curves(Motion(*(np.stack([getattr(frame, name) for frame in frames]) for name in vars(motion))))
+            cells = [
+                f"{lag(curve, after[name]) * step:.0f} ms, {tremble(after[name]) / tremble(curve):.2f}"
+                for name, curve in curves(motion).items()
+            ]
+            print(f"| {video.stem} | {where} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

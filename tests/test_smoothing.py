@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gioconda import Motion
-from gioconda.smoothing import EASE_IN, EASE_OUT, HOLD, Continuity, OneEuroFilter, ease
+from gioconda.smoothing import (
+    AHEAD,
+    EASE_IN,
+    EASE_OUT,
+    HOLD,
+    STRETCH,
+    Continuity,
+    OneEuroFilter,
+    Tracked,
+    ease,
+    steadied,
+)
 from makers import jaw, motions, movement
 
 FPS = 25
@@ -20,7 +31,16 @@ def smoothed(*motion):
 def shown(*frames):
     """What is shown of frames (motion or None, cut)."""
     continuity = Continuity()
-    return [continuity(i / FPS, motion, cut) for i, (motion, cut) in enumerate(frames)]
+    return [continuity(frame) for frame in tracked(*frames)]
+
+
+def tracked(*frames):
+    return [Tracked(i / FPS, motion, cut) for i, (motion, cut) in enumerate(frames)]
+
+
+def recorded(*motion):
+    """As a recording is smoothed."""
+    return [frame.motion for frame in steadied(tracked(*((m, False) for m in motion)))]
 
 
 def seen(motion, seconds):
@@ -86,6 +106,66 @@ def test_any_frame_rate_will_do(step):
     smooth = OneEuroFilter()
     first, then = smooth(0.0, movement()), smooth(step, RIGHT)
     assert 0 == first.angles[0] < then.angles[0] <= RIGHT.angles[0]
+
+
+# Both ways
+
+
+def swinging(count, seconds=2.0):
+    phase = 2 * np.pi * np.arange(count) / FPS / seconds
+    return [movement(angles=(10 * np.sin(p), 0, 0), offsets=jaw(0.15 + 0.15 * np.sin(p))) for p in phase]
+
+
+def test_a_recording_does_not_lag_behind():
+    swing = swinging(6 * FPS)
+    true = yaws(swing)
+
+    def behind(run):
+        turn = yaws(run)
+        shifts = np.arange(-3, 3, 0.01)
+        errors = [
+            np.square(np.interp(np.arange(len(true)) + by, np.arange(len(true)), turn) - true)[10:-10].mean()
+            for by in shifts
+        ]
+        return shifts[np.argmin(errors)] / FPS
+
+    assert behind(smoothed(*swing)) > 0.01  # one way, it is behind by a hundredth of a second
+    assert abs(behind(recorded(*swing))) < 0.002
+
+
+def test_a_recording_is_calm_too():
+    random = np.random.default_rng(1)
+    trembling = [movement(angles=random.normal(0, 0.3, 3)) for _ in range(12 * FPS)]
+    before, one_way, both_ways = (
+        np.diff(yaws(run), 2).std() for run in (trembling, smoothed(*trembling), recorded(*trembling))
+    )
+    assert both_ways < 1.2 * one_way
+    assert both_ways < 0.45 * before
+
+
+def test_a_long_recording_is_smoothed_piece_by_piece_as_if_at_once(monkeypatch):
+    random = np.random.default_rng(2)
+    motion = [movement(angles=random.normal(0, 1, 3)) for _ in range(round(3.3 * (STRETCH + AHEAD) * FPS))]
+    pieces = recorded(*motion)
+    monkeypatch.setattr("gioconda.smoothing.STRETCH", 1e6)
+    assert np.allclose(yaws(pieces), yaws(recorded(*motion)), atol=1e-4)
+
+
+def test_what_comes_after_a_cut_or_a_gap_has_no_say_in_what_came_before():
+    calm = [(LEFT, False)] * 10
+    for then in ([(RIGHT, True)], [(None, False), (RIGHT, False)]):
+        run = list(steadied(tracked(*calm, *then, *[(RIGHT, False)] * 10)))
+        assert [frame.time for frame in run] == [i / FPS for i in range(len(run))]
+        assert all(close(frame.motion, LEFT, 1e-6) for frame in run[:10])
+        assert all(close(frame.motion, RIGHT, 1e-6) for frame in run[-11:])
+        assert run[10].motion is None or run[10].cut
+
+
+@given(st.lists(st.tuples(st.one_of(st.none(), motions()), st.booleans()), max_size=40))
+def test_a_steadied_recording_has_the_same_frames(frames):
+    before = tracked(*frames)
+    after = list(steadied(before))
+    assert [(f.time, f.cut, f.motion is None) for f in after] == [(f.time, f.cut, f.motion is None) for f in before]
 
 
 # Cuts and gaps

@@ -27,7 +27,7 @@ from gioconda.media.video import VideoFrame, VideoReader
 from gioconda.neutral import Neutral, estimate_neutral, eye_trust, head_pose, iris_places, lid_gaps
 from gioconda.performance import Motion, Performance, blank_recording
 from gioconda.progress import Progress, quiet
-from gioconda.smoothing import Continuity
+from gioconda.smoothing import Continuity, Tracked, steadied
 from gioconda.tracking import Face, Tracker, default_tracker
 
 TRACKING_SIDE = 960
@@ -119,8 +119,9 @@ def record(
                 "use a video in which the face is larger, lit and turned to the camera"
             )
         recorded = blank_recording(len(spool.times))
-        for index, motion in enumerate(_motions(spool)):
-            recorded.put(index, motion)
+        continuity = Continuity()
+        for index, frame in enumerate(steadied(_tracked(spool))):
+            recorded.put(index, continuity(frame))
         return Performance(
             times=np.array(spool.times),
             motion=recorded,
@@ -208,9 +209,8 @@ def _track(
         follow.close()
 
 
-def _motions(spool: _Spool) -> Iterator[Motion]:
-    """Continuous motion of every frame."""
-    continuity = Continuity()
+def _tracked(spool: _Spool) -> Iterator[Tracked]:
+    """The movement in every frame, as it was seen."""
     neutral: Neutral | None = None
     for shot in spool.shots():
         samples = _samples(spool, shot)
@@ -223,7 +223,7 @@ def _motions(spool: _Spool) -> Iterator[Motion]:
                 frame = first + i
                 seen = motion is not None and spool.seen[frame]
                 now = _frame(motion, i) if seen and motion else None
-                yield continuity(spool.times[frame], now, cut=i == 0 and first == shot.start)
+                yield Tracked(spool.times[frame], now, cut=i == 0 and first == shot.start)
 
 
 def _frame(motion: Motion, index: int) -> Motion:

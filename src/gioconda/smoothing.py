@@ -1,8 +1,9 @@
-"""Steadiness over time: the One-Euro filter, and easing over cuts and gaps."""
+"""Steadiness over time: the One-Euro filter, once or both ways, and easing over cuts and gaps."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ QUICKNESS = Motion(
 """Hertz added per unit of speed (degrees, eye distances, lid openings or eye widths per second)."""
 SPEED_CUTOFF = 3.0
 """Hertz at which the speed itself is smoothed."""
+BOTH_WAYS = 1.25
+"""Cut-offs of filters that pass both ways, over those of one that passes once: together they calm as much."""
+AHEAD = 1.0
+"""Seconds that come after a moment and have a say in it; of later ones nothing would be left."""
+STRETCH = 4.0
+"""Seconds of a recording that are smoothed at once."""
 
 EASE_IN = 0.3
 """Seconds over which a new shot, or a face that came back, takes over."""
@@ -48,10 +55,11 @@ def ease(t: float) -> float:
 class OneEuroFilter:
     """Smooths what stands still and lets pass what moves, frame by frame.
 
-    Source: Casiez, Roussel, Vogel, "1 euro filter", CHI 2012.
+    Source: Casiez, Roussel, Vogel, "1 euro filter", CHI 2012. `wider` multiplies its cut-offs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wider: float = 1.0) -> None:
+        self._wider = wider
         self._last: tuple[float, Motion, Motion] | None = None
 
     def __call__(self, time: float, motion: Motion) -> Motion:
@@ -65,7 +73,8 @@ class OneEuroFilter:
         smooths, speeds = [], []
         for now, was, was_speed, cutoff, quickness in pairs:
             new_speed = was_speed + _share(SPEED_CUTOFF, step) * ((now - was) / step - was_speed)
-            smooths.append(was + _share(cutoff + quickness * np.abs(new_speed), step) * (now - was))
+            cutoff = self._wider * (cutoff + quickness * np.abs(new_speed))
+            smooths.append(was + _share(cutoff, step) * (now - was))
             speeds.append(new_speed)
         self._last = time, Motion(*smooths), Motion(*speeds)
         return self._last[1]
@@ -81,17 +90,66 @@ def _share(cutoff: NDArray[Any] | float, step: float) -> NDArray[Any] | float:
     return radians / (radians + 1)
 
 
+@dataclass(frozen=True)
+class Tracked:
+    """What was seen in one frame.
+
+    Attributes:
+        time: seconds.
+        motion: None: no face there.
+        cut: another shot begins here.
+    """
+
+    time: float
+    motion: Motion | None
+    cut: bool
+
+
+def steadied(frames: Iterable[Tracked]) -> Iterator[Tracked]:
+    """A recording, smoothed with what came before each moment and what came after: nothing lags behind.
+
+    The mean of two One-Euro filters, of which one runs back from later frames. Neither crosses cuts and gaps. Of a
+    long recording some seconds are held at a time.
+    """
+    held: list[tuple[Tracked, Motion]] = []
+    onward = OneEuroFilter(BOTH_WAYS)
+    for frame in frames:
+        if frame.motion is None or frame.cut:
+            yield from _met(held)
+            held, onward = [], OneEuroFilter(BOTH_WAYS)
+        if frame.motion is None:
+            yield frame
+            continue
+        held.append((frame, onward(frame.time, frame.motion)))
+        begun = held[0][0].time
+        if frame.time - begun > STRETCH + AHEAD:
+            ready = sum(tracked.time - begun <= STRETCH for tracked, _ in held)
+            yield from _met(held)[:ready]
+            del held[:ready]
+    yield from _met(held)
+
+
+def _met(held: list[tuple[Tracked, Motion]]) -> list[Tracked]:
+    """Frames with the mean of what the filter that went onward says of them and what one says that comes back."""
+    back = OneEuroFilter(BOTH_WAYS)
+    met = []
+    for frame, onward in reversed(held):
+        assert frame.motion is not None
+        met.append(replace(frame, motion=onward.blend(back(-frame.time, frame.motion), 0.5)))
+    return met[::-1]
+
+
 class Continuity:
-    """Turns tracked motion with cuts and gaps into motion that never jumps."""
+    """Eases over cuts and gaps, so that movement never jumps."""
 
     def __init__(self) -> None:
-        self._filter = OneEuroFilter()
         self._shown: Motion | None = None
         self._from: tuple[float, Motion] | None = None
         self._lost: tuple[float, Motion] | None = None
 
-    def __call__(self, time: float, motion: Motion | None, cut: bool) -> Motion:
-        """What to show at a time in seconds; None: no face there; `cut`: another shot begins here."""
+    def __call__(self, frame: Tracked) -> Motion:
+        """What to show, of smooth motion."""
+        time, motion = frame.time, frame.motion
         if motion is None:
             if self._lost is None:
                 self._lost = time, self._shown or Motion.neutral()
@@ -99,16 +157,14 @@ class Continuity:
             relaxed = replace(Motion.neutral(), rest=held.rest)
             self._shown = held.blend(relaxed, ease((time - since - HOLD) / EASE_OUT))
             return self._shown
-        if self._shown is not None and (cut or self._lost is not None):
-            self._filter = OneEuroFilter()
+        if self._shown is not None and (frame.cut or self._lost is not None):
             self._from = time, self._shown
         self._lost = None
-        smooth = self._filter(time, motion)
         if self._from is not None:
             since, left = self._from
             share = ease((time - since) / EASE_IN)
             if share == 1.0:
                 self._from = None
-            smooth = left.blend(smooth, share)
-        self._shown = smooth
-        return smooth
+            motion = left.blend(motion, share)
+        self._shown = motion
+        return motion

@@ -10,7 +10,7 @@ from gioconda.capture import take_out_shape
 from gioconda.live.calibration import Calibration
 from gioconda.live.source import Captured
 from gioconda.performance import Motion
-from gioconda.smoothing import Continuity
+from gioconda.smoothing import Continuity, OneEuroFilter, Tracked
 from gioconda.tracking import Tracker
 
 
@@ -46,6 +46,7 @@ class LiveDriver:
     def __init__(self, tracker: Tracker) -> None:
         self._follow = tracker.follow(quick=True)
         self._calibration = Calibration()
+        self._filter = OneEuroFilter()
         self._continuity = Continuity()
         self._restart = threading.Event()
 
@@ -60,8 +61,11 @@ class LiveDriver:
             neutral = self._calibration(frame.at, face.points)
             state = State.CALIBRATING if self._calibration.collecting else State.FOLLOWING
             if neutral is not None:
-                motion = take_out_shape(face.points[None], neutral).map(lambda values: values[0])
-        return Moved(frame, self._continuity(frame.at, motion, cut=False), state)
+                seen = take_out_shape(face.points[None], neutral).map(lambda values: values[0])
+                motion = self._filter(frame.at, seen)
+        if motion is None:
+            self._filter = OneEuroFilter()
+        return Moved(frame, self._continuity(Tracked(frame.at, motion, cut=False)), state)
 
     def recalibrate(self) -> None:
         """Take the driver's face in the next second for relaxed. May be called from another thread."""
