@@ -3,8 +3,9 @@
     python benchmarks/smoothing.py talk.mp4 still.mp4
 
 Each video is tracked, its movement taken out, and smoothed as it is in the mirror, frame by frame, without looking
-ahead, and as it is in clips, both ways. Lag: the shift in time that lays the smoothed curve best over the unsmoothed one.
-Tremble: standard deviation of what the curve changes its speed by from frame to frame, over that of the unsmoothed one.
+ahead, and as it is in clips, both ways. Lag: the shift in time that lays the smoothed curve best over the
+unsmoothed one. Tremble: standard deviation of what the curve changes its speed by from frame to frame, over that of the
+unsmoothed one.
 """
 
 from __future__ import annotations
