@@ -26,7 +26,7 @@ import numpy as np
 from gioconda.media.clip import ClipWriter
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
-from speed import machine, measured, per_frame
+from speed import Painter, machine, measured, per_frame
 
 SIDE = 640
 """Longest side, in pixels, of the driver that is played over and over."""
@@ -57,12 +57,12 @@ def lengthened(frames: Sequence[np.ndarray], fps: float, seconds: float, path: P
 
 
 def animated(
-    pictures: Sequence[Path], driver: Path, frames: int, size: int, renderer: str, cores: int
+    pictures: Sequence[Path], driver: Path, frames: int, size: int, painter: Painter, cores: int
 ) -> dict[str, Any]:
     """Time and peak memory of the real command."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "gioconda.cli", "animate", *map(str, pictures), "--driver", str(driver)]
-        command += ["--size", str(size), "--renderer", renderer, "--mute", "--out", f"{folder}/clip.mp4"]
+        command += ["--size", str(size), *painter.options, "--mute", "--out", f"{folder}/clip.mp4"]
         return per_frame(measured(command, cores), frames)
 
 
@@ -87,9 +87,10 @@ def main() -> None:
     )
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--weights", type=Path, help="the renderer's network, where it has one")
     options = parser.parse_args()
     frames, fps = frames_of(options.driver, options.fps)
-    how = {"size": options.size, "renderer": options.renderer, "cores": options.cores}
+    how = (options.size, Painter(options.renderer, options.weights), options.cores)
     with tempfile.TemporaryDirectory() as folder:
         pictures = []
         for number, index in enumerate(np.linspace(0, len(frames) - 1, max(options.views)).round().astype(int)):
@@ -98,14 +99,15 @@ def main() -> None:
         by_length = []
         for seconds in options.lengths:
             video = lengthened(frames, fps, seconds, Path(folder) / "driver.mp4")
-            row = animated(pictures[:1], video, round(seconds * fps), **how)
+            row = animated(pictures[:1], video, round(seconds * fps), *how)
             by_length.append({"driver_seconds": seconds, **row})
         video = lengthened(frames, fps, options.lengths[0], Path(folder) / "driver.mp4")
         by_views = []
         for views in options.views:
-            row = animated(pictures[:views], video, round(options.lengths[0] * fps), **how)
+            row = animated(pictures[:views], video, round(options.lengths[0] * fps), *how)
             by_views.append({"views": views, **row})
-    about = {"machine": machine() | {"gpu": accelerator()}, "driver_fps": round(fps, 3), **how}
+    about = {"machine": machine() | {"gpu": accelerator()}, "driver_fps": round(fps, 3)}
+    about |= {"size": options.size, "renderer": options.renderer, "cores": options.cores}
     options.out.write_text(json.dumps(about | {"by_length": by_length, "by_views": by_views}, indent=2) + "\n")
     for title, key, rows in (("driver, s", "driver_seconds", by_length), ("views", "views", by_views)):
         print(f"\n| {title} | frames per second | CPU seconds a frame | peak memory |\n|---|---|---|---|")

@@ -1,6 +1,7 @@
 """How fast, where the time goes, and how much memory: one JSON file and one table.
 
-    python benchmarks/speed.py --driver talk.mp4 --out speed.json [--picture p.jpg] [--renderer flow] [--pairs 5]
+    python benchmarks/speed.py --driver talk.mp4 --out speed.json [--picture p.jpg] [--pairs 5]
+    python benchmarks/speed.py --driver talk.mp4 --out speed.json --renderer warp --weights warp.onnx
 
 End to end means the real command in a process of its own, from the start of Python to the finished
 file: decoding, tracking, rendering, encoding. Stages are timed alone, one after the other, in this
@@ -11,6 +12,7 @@ credentials cost is found by the same command with and without them, in turns.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,9 @@ from gioconda.retarget import Sitter, retarget
 from gioconda.tracking import default_tracker
 
 SIZES = (256, 512, 1080, 2160)
+VIEWS = (1, 8, 32)
+VIEWS_SIZE = 512
+"""Longer side of the clip for which stages are timed by the number of views."""
 STAGE_FRAMES = 60
 COMMAND = ("-m", "gioconda.cli")
 BARE = (
@@ -44,6 +50,19 @@ BARE = (
     "pipeline.Seal = lambda *told: None; pipeline.signing_identity = lambda: None; sys.exit(cli.main(sys.argv[1:]))",
 )
 """Arguments of Python that run the command, and the same without mark and credentials."""
+
+
+@dataclass(frozen=True)
+class Painter:
+    """A renderer by name, and the file of its network where it has one."""
+
+    name: str
+    weights: Path | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """For the command line."""
+        return ["--renderer", self.name, *(["--weights", str(self.weights)] if self.weights else [])]
 
 
 def measured(command: list[str], cores: int) -> dict[str, Any]:
@@ -74,22 +93,22 @@ def per_frame(run: dict[str, Any], frames: int) -> dict[str, Any]:
 
 
 def end_to_end(
-    picture: Path, driver: Path, size: int, cores: int, seconds: float, renderer: str, start: Sequence[str] = COMMAND
+    picture: Path, driver: Path, size: int, cores: int, seconds: float, painter: Painter, start: Sequence[str] = COMMAND
 ) -> dict[str, Any]:
     """Frames per second and peak memory of the real command on some of the machine's cores."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, *start, "animate", str(picture), "--driver", str(driver)]
-        command += ["--end", str(seconds), "--size", str(size), "--renderer", renderer, "--out", f"{folder}/clip.mp4"]
+        command += ["--end", str(seconds), "--size", str(size), *painter.options, "--out", f"{folder}/clip.mp4"]
         run = measured(command, cores)
         return {"size": size, **per_frame(run, probe_video(Path(folder) / "clip.mp4").frame_count_estimate)}
 
 
-def compared(picture: Path, driver: Path, pairs: int, seconds: float, renderer: str) -> dict[str, Any]:
+def compared(picture: Path, driver: Path, pairs: int, seconds: float, painter: Painter) -> dict[str, Any]:
     """Frames per second with mark and credentials and without, in turns: medians, least and most."""
     found: dict[str, list[float]] = {"with": [], "without": []}
     for _ in range(pairs):
         for name, start in (("with", COMMAND), ("without", BARE)):
-            run = end_to_end(picture, driver, 512, 2, seconds, renderer, start)
+            run = end_to_end(picture, driver, 512, 2, seconds, painter, start)
             found[name].append(run["frames_per_second"])
     return {name: {"median": float(np.median(v)), "least": min(v), "most": max(v)} for name, v in found.items()}
 
@@ -106,7 +125,7 @@ def timed(work: Callable[[], object], times: int = STAGE_FRAMES) -> float:
     return round(1000 * float(np.median(taken)), 2)
 
 
-def stages(portrait: Portrait, driver: Path, size: int, renderer: str) -> dict[str, float]:
+def stages(portrait: Portrait, driver: Path, size: int, painter: Painter) -> dict[str, float]:
     """Median milliseconds a frame of each stage at one size."""
     framed = portrait.framed(size=size)
     canvas = framed.views[0]
@@ -122,7 +141,7 @@ def stages(portrait: Portrait, driver: Path, size: int, renderer: str) -> dict[s
     motions = list(performance.resampled(performance.fps))
     number = iter(range(10**9))
     targets = [retarget(sitter, motion, Gains()) for motion in motions]
-    render = make_renderer(renderer, framed.views)
+    render = make_renderer(painter.name, framed.views, painter.weights)
     patch = render(targets[0])
     with tempfile.TemporaryDirectory() as folder, ClipWriter(f"{folder}/x.mp4", *canvas.rgb.shape[1::-1], 30) as writer:
         pictures = [composite(canvas, render(t))[0] for t in targets[:20]]
@@ -135,6 +154,16 @@ def stages(portrait: Portrait, driver: Path, size: int, renderer: str) -> dict[s
         "composite": timed(lambda: composite(canvas, patch)),
         "encode": encode,
     }
+
+
+def seen_often(driver: Path, views: int, seconds: float) -> Portrait:
+    """A portrait of the driver: so many frames of the video's first seconds, evenly spread."""
+    with VideoReader(driver, max_side=VIEWS_SIZE) as video, tempfile.TemporaryDirectory() as folder:
+        frames = [frame.rgb for frame in itertools.takewhile(lambda frame: frame.time < seconds, video)]
+        paths = [Path(folder) / f"{number:02d}.png" for number in range(views)]
+        for path, index in zip(paths, np.linspace(0, len(frames) - 1, views).round().astype(int), strict=True):
+            Image.fromarray(frames[index]).save(path)
+        return Portrait.from_pictures(paths)
 
 
 def machine() -> dict[str, Any]:
@@ -162,8 +191,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=10.0, help="of the driver (default: 10)")
     parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--weights", type=Path, help="the renderer's network, where it has one")
     parser.add_argument("--pairs", type=int, default=5, help="of runs with and without mark and credentials")
     options = parser.parse_args()
+    painter = Painter(options.renderer, options.weights)
     portrait = Portrait.from_pictures([options.picture]) if options.picture else demo_portrait()
     with tempfile.TemporaryDirectory() as folder:
         picture = options.picture
@@ -171,19 +202,24 @@ def main() -> None:
             picture = Path(folder) / "portrait.png"
             Image.fromarray(portrait.views[0].rgb).save(picture)
         runs = [
-            end_to_end(picture, options.driver, size, cores, options.seconds, options.renderer)
+            end_to_end(picture, options.driver, size, cores, options.seconds, painter)
             for size in SIZES
             for cores in (1, 2)
             if cores <= len(os.sched_getaffinity(0))
         ]
-        provenance = compared(picture, options.driver, options.pairs, options.seconds, options.renderer)
-    by_stage = {size: stages(portrait, options.driver, size, options.renderer) for size in SIZES}
+        provenance = compared(picture, options.driver, options.pairs, options.seconds, painter)
+    by_stage = {size: stages(portrait, options.driver, size, painter) for size in SIZES}
+    by_views = {
+        number: stages(seen_often(options.driver, number, options.seconds), options.driver, VIEWS_SIZE, painter)
+        for number in VIEWS
+    }
     results = {
         "machine": machine(),
         "renderer": options.renderer,
         "end_to_end": runs,
         "mark_and_credentials_at_512": provenance,
         "stages_ms": by_stage,
+        f"stages_ms_by_views_at_{VIEWS_SIZE}": by_views,
     }
     options.out.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -198,9 +234,10 @@ def main() -> None:
             f"512, 2 cores, {name} mark and credentials: {rate['median']} ({rate['least']} to {rate['most']}) a second"
         )
     names = list(next(iter(by_stage.values())))
-    print("\n| longer side | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
-    for size, parts in by_stage.items():
-        print(f"| {size} | " + " | ".join(f"{parts[n]:.1f}" for n in names) + " |")
+    for title, table in (("longer side", by_stage), (f"views, at {VIEWS_SIZE}", by_views)):
+        print(f"\n| {title} | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
+        for number, parts in table.items():
+            print(f"| {number} | " + " | ".join(f"{parts[n]:.1f}" for n in names) + " |")
 
 
 if __name__ == "__main__":

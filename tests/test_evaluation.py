@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from browser import CHROMIUM, Browser
 from gioconda import Portrait, View
 from gioconda.cli import main
 from gioconda.errors import OutputError, UsageError
@@ -27,6 +29,7 @@ from gioconda.evaluation import (
     bootstrap,
     cards,
     command,
+    grading,
     identity,
     movement,
     pixels,
@@ -40,15 +43,14 @@ from gioconda.evaluation.catalogue import BY_NAME, MEASURES, NOT_MEASURED
 from gioconda.evaluation.charts import Point, Series, curve, scatter, strips, ticks
 from gioconda.evaluation.grading import Watched, _graded_self
 from gioconda.evaluation.judges import HeadPose, JudgedEyes, JudgedFace, Judges, Signals
-from gioconda.evaluation.protocol import conditions_of, head_square, is_grey, kind_of, sketch
+from gioconda.evaluation.protocol import Run, conditions_of, head_square, is_grey, kind_of, sketch
 from gioconda.evaluation.renderers import Contender, drawer
-from gioconda.evaluation.store import ClipFolder, fingerprint
+from gioconda.evaluation.store import ClipFolder, Kept, fingerprint
 from gioconda.face import EYES, face_model
 from gioconda.rendering import make_renderer
 from makers import acting, film, noise, performed, sitter_of
 
 MODELS = Path(__file__).resolve().parents[1].parent / "shared" / "models"
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLOW = Contender("flow")
 pictures = arrays(np.uint8, (24, 20, 3))
 
@@ -275,6 +277,9 @@ def test_blinks_of_each_eye_are_weighed_by_their_number():
     assert found["blink_recall"] == (0.5, 2)
     assert found["blink_precision"] == (1, 1)
     assert found["correlation_eye_left"][1] == 1
+    clips = [Kept(name, "flow", 1, found, {}, {}) for name in "ab"]
+    counted = [results._events(clips, BY_NAME[name]) for name in ("blink_recall", "blink_precision", "aed")]
+    assert counted == [4, 2, None]
 
 
 @pytest.mark.parametrize(("step", "kept"), [(1.0, 1.0), (2.4, 0.0)])
@@ -426,6 +431,26 @@ def test_a_small_difference_on_every_clip_is_found_among_large_ones():
     assert bootstrap.paired([1, math.nan], [2, 3], "mean", 0).n == 1
 
 
+@pytest.mark.parametrize(
+    ("clips", "said"),
+    [
+        (10, []),
+        (12, ["fewer than 10 clips say little, read the intervals: beard (3), sketch-ft 1 (9)"]),
+        (9, ["only 9"]),
+    ],
+)
+def test_fewer_than_ten_clips_are_warned_of(clips: int, said: list[str], tmp_path: Path):
+    def kept(renderer: str, number: int) -> Kept:
+        beard = ["beard"] * (clips == 12 and number < 3)
+        return Kept(str(number), renderer, 1, {}, {}, {"conditions": beard})
+
+    run = Run("cross", tmp_path, {}, "")
+    run.kept += [kept("flow", number) for number in range(clips)]
+    run.kept += [kept("sketch-ft", number) for number in range(9 if clips == 12 else clips)]
+    results.warn(run)
+    assert [text[: len(start)] for text, start in zip(run.warnings, said, strict=True)] == said
+
+
 # shots
 
 
@@ -543,6 +568,13 @@ def test_charts_are_empty_without_figures():
     assert "<b>" not in chart
 
 
+def test_names_of_distributions_stand_whole():
+    rows = [(name, 0, [0.0, 1.0]) for name in ("still", "sketch-ff 32")]
+    ends = re.findall(r'<text[^>]* x="([\d.]+)"[^>]*text-anchor="end"[^>]*>([^<]+)<', strips(rows, "a"))
+    assert {name for _, name in ends} == {"still", "sketch-ff 32"}
+    assert all(float(x) > 6.5 * len(name) for x, name in ends)
+
+
 def test_a_fingerprint_changes_with_the_settings():
     assert fingerprint({"a": 1}, {}) == fingerprint({"a": 1}, {})
     assert fingerprint({"a": 1}, {}) != fingerprint({"a": 2}, {})
@@ -656,7 +688,8 @@ def test_results_are_complete(report: Path):
     about = whole["runs"]["self"]
     needed = ("command", "seed", "size", "versions", "weights", "clips", "failed", "warnings", "fingerprint")
     assert all(key in about for key in needed)
-    keys = {"track", "renderer", "mode", "views", "group", "measure", "value", "low", "high", "n", "reason", "weights"}
+    keys = {"track", "renderer", "mode", "views", "group", "measure", "value", "low", "high", "n", "events"}
+    keys |= {"reason", "weights"}
     for row in whole["rows"]:
         assert set(row) == keys
         assert row["track"] in BY_NAME[row["measure"]].tracks
@@ -794,7 +827,7 @@ def test_the_report_is_whole_and_needs_nothing_from_outside(report: Path):
 
 
 def browse(page: Path, shot: Path) -> None:
-    if not Path(CHROMIUM).exists():
+    if CHROMIUM is None:
         pytest.skip("no Chromium here to open the page with")
     given = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,1600", f"--screenshot={shot}"]
     subprocess.run([CHROMIUM, *given, page.as_uri()], check=True, capture_output=True, timeout=60)
@@ -835,7 +868,49 @@ def test_the_study_is_a_page(report: Path, tmp_path: Path):
         study.write(tmp_path, tmp_path / "study.html")
 
 
+def test_the_study_counts_what_is_found_out(report: Path, tmp_path: Path):
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here to open the page with")
+    assert study.write(report, tmp_path / "study.html", most=3) == 3
+    browser = Browser(tmp_path / "profile", 1000, 900)
+    try:
+        browser.open((tmp_path / "study.html").as_uri(), "document.readyState === 'complete'")
+        browser.ask("document.querySelector('#begin').click()")
+        # The first two are found out, by mouse and by key; the third is not.
+        browser.ask("document.querySelectorAll('#three button')[study.triplets[0].odd].click()")
+        browser.key(str(browser.ask("study.triplets[1].odd + 1")))
+        browser.ask("document.querySelectorAll('#three button')[(study.triplets[2].odd + 1) % 3].click()")
+        assert browser.ask("document.querySelector('#share').textContent") == "0.67"
+        assert browser.ask("document.querySelector('#words').textContent").startswith("2 of 3 found out")
+        assert browser.ask("answers.map((answer) => answer.found)") == [True, True, False]
+    finally:
+        browser.close()
+
+
 # one clip
+
+
+def test_likeness_to_the_portrait_frame_by_frame():
+    """The made identity vector turns by as many degrees as the picture's first pixel says."""
+
+    def embed(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
+        turned = math.radians(float(rgb[0, 0, 0]))
+        return np.array([math.cos(turned), math.sin(turned), *[0.0] * 126])
+
+    def picture(degrees: int) -> np.ndarray:
+        rgb = textured()
+        rgb[0, 0] = degrees
+        return rgb
+
+    judges = replace(plain_judges(), identity=SimpleNamespace(embed=embed))
+    black = np.zeros((128, 128, 3), np.uint8)
+    driver = grading.watch([(k / 25, picture(0)) for k in range(5)], judges)
+    person = grading.watch([(0.0, picture(0))], judges)
+    clip = [(k / 25, rgb) for k, rgb in enumerate([*map(picture, (60, 0, 30, 30)), black])]
+    values = grading.grade_cross(clip, picture(0), person, driver, judges).values
+    assert values["csim_portrait"] == pytest.approx((math.cos(math.radians(30)), 1))
+    assert values["csim_worst"] == pytest.approx((0.5, 1))
+    assert values["faces_found"] == pytest.approx((0.8, 1))
 
 
 def test_a_portrait_is_brought_to_the_size_of_its_clip():

@@ -1,6 +1,7 @@
 """Fine-tuning to a person, and the renderer `sketch` with what comes of it, on networks of 32 pixels."""
 # ruff: noqa: E402 (imports come after the check that torch is there)
 
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -13,17 +14,22 @@ from gioconda import Performance, Portrait, View
 from gioconda.avatar import Avatar, picture_hash
 from gioconda.cli import main
 from gioconda.errors import AvatarError, UsageError
-from gioconda.evaluation.renderers import check, drawer, mode, painted
+from gioconda.evaluation import results
+from gioconda.evaluation.judges import Judges
+from gioconda.evaluation.protocol import SIZES
+from gioconda.evaluation.renderers import check, drawer, make, mode, painted
 from gioconda.learning import personalize as module
 from gioconda.learning.base import export_base, load_base
 from gioconda.learning.checkpoint import NAME, save_checkpoint
 from gioconda.learning.meta import Learner, SketchTraining
 from gioconda.learning.networks import Shape
 from gioconda.learning.personalize import FineTuning, _moved, _Person, personalize
+from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
 from gioconda.rendering import composite, make_renderer
 from gioconda.rendering.sketch import SketchRenderer
 from makers import acting, still
+from test_evaluation import plain_judges
 
 torch.set_num_threads(1)
 
@@ -315,6 +321,41 @@ def test_both_modes_are_measured(weights, three):
     first, second = (drawer(one, three.views)(canvas.points) for one in (feed_forward, fine_tuned))
     assert first.shape == second.shape == canvas.rgb.shape
     assert (first != second).any()
-    assert painted(feed_forward, three.views) == painted(fine_tuned, three.views)
+    left, top, right, bottom = painted(make(feed_forward, three.views), canvas)
+    assert 0 <= left < right <= canvas.rgb.shape[1]
+    assert 0 <= top < bottom <= canvas.rgb.shape[0]
     with pytest.raises(UsageError, match="--weights"):
         check(["sketch-ff", "sketch-ft"], [1], [weights])
+
+
+def test_everybody_drives_avatars_and_each_is_made_once(weights, three, driver, tmp_path, monkeypatch):
+    made = []
+    honest = module.personalize
+    monkeypatch.setattr(
+        module, "personalize", lambda *told, **how: made.append(how["fidelity"]) or honest(*told, **how)
+    )
+    monkeypatch.setattr(Judges, "load", plain_judges)
+    monkeypatch.setitem(SIZES, "quick", replace(SIZES["quick"], tuned=1, seconds=0.3))
+    folders = {name: tmp_path / name for name in ("portraits", "drivers")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        for number in range(2):
+            if name == "portraits":
+                write_png(folder / f"{number}.png", three.views[number].rgb)
+            else:
+                shutil.copy(driver, folder / f"{number}{driver.suffix}")
+    command = ["evaluate", "--track", "cross", "--quick", "--models", ".", "--out", str(tmp_path / "out")]
+    command += [part for name, folder in folders.items() for part in (f"--{name}", str(folder))]
+    command += ["--renderer", "flow", "sketch-ff", "sketch-ft", "--weights", str(weights), str(weights)]
+    assert main(command) == 0
+    whole = results.read(tmp_path / "out")
+    assert whole["runs"]["cross"]["failed"] == []
+
+    def n(group):
+        rows = results.pick(whole, group=group, measure="csim_portrait")
+        return {row["renderer"]: row["n"] for row in rows}
+
+    # Fine-tuning takes minutes: on one portrait only, and one avatar for both of its drivers.
+    assert n("all") == {"still": 4, "flow": 4, "sketch-ff": 4, "sketch-ft": 2}
+    assert n("tuned") == {"still": 2, "flow": 2, "sketch-ff": 2, "sketch-ft": 2}
+    assert made.count(1.0) == 1

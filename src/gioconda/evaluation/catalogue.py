@@ -106,7 +106,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("apd", "APD", "Movement", "degrees", "lower", 2, "distance of the head's pose from the driver's"),
     *_following(),
     Measure("blink_recall", "Blinks kept", "Movement", "", "higher", 2,
-            "share of the driver's blinks that the clip has; n counts clips, weighted by blinks"),
+            "share of the driver's blinks that the clip has; every blink counts alike"),
     Measure("blink_precision", "Blinks true", "Movement", "", "higher", 2,
             "share of the clip's blinks that the driver has"),
     Measure("personality", "Personality", "Movement", "", "higher", 2,

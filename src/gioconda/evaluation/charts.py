@@ -135,7 +135,8 @@ def strips(series: Sequence[tuple[str, int, Sequence[float]]], title: str, width
     everything = [v for _, _, values in rows for v in values]
     if not everything:
         return ""
-    pitch, left = 26, 62
+    # Seven pixels a letter: the longest name stands whole.
+    pitch, left = 26, max(62, 14 + 7 * max(len(name) for name, _, _ in rows))
     height = TOP + pitch * len(rows) + 22
     marks = ticks(min(everything), max(everything), 4)
     x = Axis(marks[0], marks[-1], left, width - RIGHT - 6)

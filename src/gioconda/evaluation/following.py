@@ -83,7 +83,7 @@ def has_signal(signals: Signals) -> dict[str, bool]:
 
 
 def correlation(a: Array, b: Array) -> float:
-    """Return Pearson's correlation of two signals (T,) over the frames where both are finite, or NaN."""
+    """Return Pearson's correlation of two signals (T,) over the frames where both are finite: -1..1, or NaN."""
     x, y = _common(a, b)
     if len(x) < 3 or _still(x) or _still(y):
         return float("nan")
@@ -92,7 +92,7 @@ def correlation(a: Array, b: Array) -> float:
 
 
 def amplitude(output: Array, driver: Array) -> float:
-    """Return how far the output's signal (T,) moves, as a part of the driver's; NaN if that is still.
+    """Return how far the output's signal (T,) moves over the driver's: 0 upwards, 1 is as far; NaN if that is still.
 
     A ratio of standard deviations over the frames where both are finite. Each signal's extreme hundredth is
     clipped on both sides, so that single misjudged frames weigh little, yet short movements like blinks

@@ -12,18 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
 import numpy as np
 
+from gioconda.avatar import Avatar
 from gioconda.datasets.layout import read_lines
 from gioconda.errors import GiocondaError, UsageError
 from gioconda.evaluation import cards, grading, shots
 from gioconda.evaluation.catalogue import BY_NAME
 from gioconda.evaluation.grading import Grades, Watched
 from gioconda.evaluation.judges import Array, Judges, Picture
-from gioconda.evaluation.renderers import FINE_TUNED, STILL, Contender, drawer, painted
+from gioconda.evaluation.renderers import FINE_TUNED, STILL, Contender, drawer, painted, product
 from gioconda.evaluation.shots import Plan, Shot, Source, evenly, find_sources, plan
 from gioconda.evaluation.store import Album, ClipFolder, Kept, fingerprint
 from gioconda.face import (
@@ -42,6 +44,7 @@ from gioconda.performance import Performance
 from gioconda.pipeline import animate
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
+from gioconda.rendering import make_renderer
 
 NETWORKS = (
     *("lm_model0_opt.onnx", "mnv3_detection_opt.onnx", "mnv3_gaze32_split_opt.onnx"),
@@ -87,7 +90,7 @@ class Size:
         footage: seconds read of each plain video (self).
         side: longest side of a portrait in pixels (cross).
         portraits, drivers: how many of each, evenly spread (cross).
-        tuned: shots, evenly spread, on which fine-tuned renderers are measured (self).
+        tuned: people, evenly spread, on whom fine-tuned renderers are measured: a shot each, or a portrait.
     """
 
     name: str
@@ -189,7 +192,8 @@ def run_self(
     run.showcase += [source.id for source in evenly(long or sources, SHOWCASE)]
     wanted = list(dict.fromkeys((one, kept_views(one.name, number)) for one in renderers for number in views))
 
-    tuned = {source.id for source in evenly(long or sources, size.tuned or len(sources))}
+    chosen = sources if size.tuned is None else shots.one_per_person(long or sources, size.tuned)
+    tuned = {source.id for source in chosen}
 
     def measure(source: Source) -> list[Kept]:
         asked = [(one, number) for one, number in wanted if one.name not in FINE_TUNED or source.id in tuned]
@@ -331,6 +335,15 @@ class Sitting:
     person: Watched
     conditions: list[str]
     source: str
+    _products: dict[Contender, tuple[str, Path | Avatar | None]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def product(self, contender: Contender) -> tuple[str, Path | Avatar | None]:
+        """What :func:`renderers.product` gives for the portrait: made once, however many drivers move it."""
+        with self._lock:
+            if contender not in self._products:
+                self._products[contender] = product(contender, self.portrait.views)
+            return self._products[contender]
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,8 +399,11 @@ def run_cross(
     pairs = [(sitting, driving) for sitting in prepared for driving in ready]
     run.showcase += [clip_name(*pair) for pair in _diagonal(pairs, len(prepared), len(ready))]
 
+    tuned = {sitting.name for sitting in evenly(prepared, size.tuned or len(prepared))}
+
     def measure(pair: tuple[Sitting, Driving]) -> list[Kept]:
-        return _measure_pair(*pair, renderers, run.root, judges, clip_name(*pair) in run.showcase)
+        asked = [one for one in renderers if one.name not in FINE_TUNED or pair[0].name in tuned]
+        return _measure_pair(*pair, asked, run.root, judges, clip_name(*pair) in run.showcase)
 
     run.kept += _in_order(pairs, measure, lambda pair: clip_name(*pair), run, jobs, progress, "clips")
 
@@ -457,8 +473,8 @@ def _measure_clip(
 ) -> Kept:
     canvas = sitting.portrait.views[0]
     still = renderer.name == STILL
-    name = "flow" if still else renderer.name
-    animation = animate(sitting.portrait, driving.performance, renderer=name, weights=renderer.weights)
+    name, network = sitting.product(renderer)
+    animation = animate(sitting.portrait, driving.performance, renderer=name, weights=network)
     times = np.arange(len(animation)) / animation.fps
     album = Album()
     part = head_square(sitting.person.signals.points[0], canvas.rgb)
@@ -475,7 +491,7 @@ def _measure_clip(
         sitting.person,
         driving.watched,
         judges,
-        painted(renderer, sitting.portrait.views),
+        None if still else painted(make_renderer(name, sitting.portrait.views, network), canvas),
         still=still,
         also=None if still else lambda index, rgb: album.add(rgb[part]),
     )
@@ -508,7 +524,7 @@ def _measure_clip(
 
 def _training_warnings(renderers: Iterable[Contender], sources: Sequence[Source]) -> list[str]:
     """Refuse networks trained on what they are measured on; warn where nobody can tell."""
-    files = [renderer.weights for renderer in renderers if renderer.weights is not None]
+    files = dict.fromkeys(renderer.weights for renderer in renderers if renderer.weights is not None)
     return [text for weights in files for text in cards.check(weights, sources)]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gioconda.avatar import Avatar
 from gioconda.errors import MissingExtraError, UsageError
 from gioconda.evaluation.judges import Picture
 from gioconda.face import Points, face_model
@@ -78,11 +79,24 @@ def check(names: Sequence[str], views: Sequence[int], weights: Sequence[Path] = 
     return contenders
 
 
+def product(contender: Contender, views: Sequence[View]) -> tuple[str, Path | Avatar | None]:
+    """What the product calls the renderer, and its network; a fine-tuned one is fine-tuned here."""
+    if contender.name == STILL:
+        return "flow", None
+    if contender.name not in _FIDELITY:
+        return contender.name, contender.weights
+    try:
+        from gioconda.learning.personalize import personalize
+    except ImportError as error:
+        raise MissingExtraError(f"{contender.name} needs the extra 'learn': pip install 'gioconda[learn]'") from error
+    assert contender.weights is not None
+    return "sketch", personalize(Portrait(tuple(views)), contender.weights, fidelity=_FIDELITY[contender.name])
+
+
 def make(contender: Contender, views: Sequence[View]) -> Renderer:
     """The renderer of the product; a fine-tuned one is fine-tuned here."""
-    if contender.name in _FIDELITY:
-        return _sketch(contender, views)
-    return make_renderer(contender.name, views, contender.weights)
+    name, network = product(contender, views)
+    return make_renderer(name, views, network)
 
 
 def drawer(contender: Contender, views: Sequence[View]) -> Draw:
@@ -94,11 +108,9 @@ def drawer(contender: Contender, views: Sequence[View]) -> Draw:
     return lambda target: composite(canvas, render(target))[0]
 
 
-def painted(contender: Contender, views: Sequence[View]) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of what the renderer paints on the first view; None for the baseline."""
-    if contender.name == STILL:
-        return None
-    patch = make(_untuned(contender), views)(views[0].points)
+def painted(render: Renderer, canvas: View) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what the renderer paints on the first view."""
+    patch = render(canvas.points)
     height, width = patch.rgb.shape[:2]
     return patch.left, patch.top, patch.left + width, patch.top + height
 
@@ -106,14 +118,3 @@ def painted(contender: Contender, views: Sequence[View]) -> tuple[int, int, int,
 def _untuned(contender: Contender) -> Contender:
     """The quick one that paints in the same place."""
     return replace(contender, name="sketch-ff") if contender.name in FINE_TUNED else contender
-
-
-def _sketch(contender: Contender, views: Sequence[View]) -> Renderer:
-    try:
-        from gioconda.learning.personalize import personalize
-        from gioconda.rendering.sketch import SketchRenderer
-    except ImportError as error:
-        raise MissingExtraError(f"{contender.name} needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    assert contender.weights is not None
-    avatar = personalize(Portrait(tuple(views)), contender.weights, fidelity=_FIDELITY[contender.name])
-    return SketchRenderer(views[0], avatar)

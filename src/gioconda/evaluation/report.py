@@ -18,7 +18,7 @@ from gioconda.evaluation.catalogue import BY_NAME, FAMILIES, NOT_MEASURED, Measu
 from gioconda.evaluation.charts import Point, Series, curve, scatter, strips
 from gioconda.evaluation.protocol import WORST, kept_views
 from gioconda.evaluation.renderers import STILL
-from gioconda.evaluation.results import ALL, GROUP_TITLES, LONG, pick, shown
+from gioconda.evaluation.results import ALL, GROUP_TITLES, LONG, TUNED, pick, shown
 from gioconda.evaluation.store import ClipFolder, Kept, write_text
 
 NAME = "report.html"
@@ -31,6 +31,11 @@ Maker = tuple[str, int]
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _TABLE_TEXT = "Bold: best in its row. Small: 95 % interval over clips, and how many clips a figure stands on."
+_COMPARED = {
+    ALL: "All clips",
+    LONG: "Only shots that serve every number of views, so that like is compared with like",
+    TUNED: "Only clips that every renderer is measured on, so that like is compared with like",
+}
 TRACK_TITLES = {
     "self": "Against the truth",
     "cross": "Anyone drives anyone",
@@ -118,8 +123,8 @@ def _track(whole: Mapping[str, Any], track: str, out: Path) -> str:
 
 
 def main_group(whole: Mapping[str, Any], track: str) -> str:
-    """The group to show first: numbers of views are compared on the shots that serve them all, on nothing else."""
-    return LONG if pick(whole, track=track, group=LONG) else ALL
+    """The group to show first: all columns are compared on the clips that stand in all of them, on nothing else."""
+    return next((group for group in (TUNED, LONG) if pick(whole, track=track, group=group)), ALL)
 
 
 def _kept(root: Path, about: Row, maker: Maker) -> list[Kept]:
@@ -326,9 +331,9 @@ def _views(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colour
     views = sorted({number for _, number in makers})
     if len(views) < 2:
         return ""
-    charts = []
+    charts, group = [], main_group(whole, track)
     for name in CURVES:
-        rows = pick(whole, track=track, group=LONG, measure=name)
+        rows = pick(whole, track=track, group=group, measure=name)
         series = [
             Series(
                 maker,
@@ -342,10 +347,9 @@ def _views(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colour
             for maker, colour in colours.items()
         ]
         charts.append(_chart(curve(series, views, BY_NAME[name].title), BY_NAME[name]))
-    count = max((r["n"] for r in pick(whole, track=track, group=LONG)), default=0)
+    count = max((r["n"] for r in pick(whole, track=track, group=group)), default=0)
     return (
-        f"<h3>What more pictures bring</h3><p>On the {count} shots that serve every number of views, so that "
-        f"like is compared with like. Bands: 95 % intervals.</p>{_legend(colours)}"
+        f"<h3>What more pictures bring</h3><p>{_COMPARED[group]}: {count}. Bands: 95 % intervals.</p>{_legend(colours)}"
         f'<div class="charts small">{"".join(charts)}</div>'
     )
 
@@ -407,7 +411,8 @@ def _tables(
         for name, views in columns
     )
     # Other shots, other figures: best in a row means something only where all columns stand on the same shots.
-    comparable = group == LONG or len({views for _, views in columns}) == 1
+    main = main_group(whole, track)
+    comparable = group == main or (main != TUNED and len({views for _, views in columns}) == 1)
     parts = []
     for family in FAMILIES:
         lines = []
@@ -418,10 +423,9 @@ def _tables(
         if lines:
             head = f'<tr class="family"><th colspan="{len(columns) + 1}">{escape(family)}</th></tr>'
             parts.append(f"<tbody>{head}{''.join(lines)}</tbody>")
-    first_table = group == main_group(whole, track)
+    first_table = group == main
     title = "The figures" if first_table else GROUP_TITLES.get(group, group.capitalize())
-    alike = " Only shots that serve every number of views, so that columns compare." if group == LONG else ""
-    text = f"<p>{_TABLE_TEXT}{alike}</p>" if first_table else ""
+    text = f"<p>{_TABLE_TEXT} {_COMPARED[group]}.</p>" if first_table else ""
     head = f"<thead><tr><th></th>{heads}</tr></thead>"
     return f'<h3>{escape(title)}</h3>{text}<div class="scroll"><table>{head}{"".join(parts)}</table></div>'
 
@@ -445,7 +449,8 @@ def _line(measure: Measure, cells: Sequence[Row | None], comparable: bool) -> st
         interval = (
             "" if cell["low"] is None else f"{cell['low']:.{measure.digits}f} – {cell['high']:.{measure.digits}f} · "
         )
-        parts.append(f"<td>{figure}<small>{interval}{cell['n']}</small></td>")
+        events = f" · {cell['events']} blinks" if cell.get("events") else ""
+        parts.append(f"<td>{figure}<small>{interval}{cell['n']}{events}</small></td>")
     return f"<tr>{''.join(parts)}</tr>"
 
 

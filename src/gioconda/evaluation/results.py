@@ -29,16 +29,17 @@ from gioconda.evaluation.frechet import frechet
 from gioconda.evaluation.identity import frechet_identity
 from gioconda.evaluation.judges import Array
 from gioconda.evaluation.protocol import Run, Size, kept_views
-from gioconda.evaluation.renderers import STILL, mode
+from gioconda.evaluation.renderers import FINE_TUNED, STILL, mode
 from gioconda.evaluation.store import ClipFolder, Kept, plain, write_text
 
 FORMAT = "gioconda-evaluation"
 VERSION = 1
 NAME = "results.json"
 _LISTS = ("rows", "pairs")
-ALL, LONG = "all", "long"
+ALL, LONG, TUNED = "all", "long", "tuned"
 """Groups: every clip that serves the number of views; only shots that serve every number asked for, so that the
-numbers of views are compared on the same shots."""
+numbers of views are compared on the same shots; of these only those that a fine-tuned renderer was measured on, where
+it was not measured on all."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class Row:
         renderer: who made the clips; "still" is the baseline.
         mode: how: baseline, closed form, feed-forward, fine-tuned.
         views: number of pictures of the person.
-        group: "all", "long", or a condition such as "painting".
+        group: "all", "long", "tuned", or a condition such as "painting".
         measure: name, as in the catalogue.
         value: the figure; None where it is undefined or was not measured.
         low, high: 95 % bootstrap interval over clips.
         n: clips it stands on.
+        events: blinks it stands on; None for measures of other things.
         reason: why there is no value.
         weights: sha256 of the given networks that the figure stands on, by name: the renderer's, the measure's.
     """
@@ -69,6 +71,7 @@ class Row:
     low: float | None
     high: float | None
     n: int
+    events: int | None = None
     reason: str | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
 
@@ -80,6 +83,9 @@ def rows(run: Run, views: Sequence[int], seed: int) -> list[Row]:
     groups: dict[str, Callable[[Kept], bool]] = {ALL: lambda kept: True}
     if len(set(views)) > 1:
         groups[LONG] = lambda kept: kept.facts["most_views"] >= max(views)
+    tuned = {kept.clip for kept in run.kept if kept.renderer in FINE_TUNED}
+    if tuned and tuned != {kept.clip for kept in run.kept}:
+        groups[TUNED] = lambda kept: kept.clip in tuned and kept.facts["most_views"] >= max(views)
     for condition in sorted({word for kept in run.kept for word in kept.facts["conditions"]}):
         groups[condition] = lambda kept, condition=condition: condition in kept.facts["conditions"]  # type: ignore[misc]
     found = []
@@ -99,11 +105,19 @@ def rows(run: Run, views: Sequence[int], seed: int) -> list[Row]:
                     low=_known(estimate.low),
                     high=_known(estimate.high),
                     n=estimate.n,
+                    events=_events(clips, measure),
                     reason=reason,
                     weights=_given(run, renderer) | _given(run, measure.name),
                 )
                 found.append(row)
     return found
+
+
+def _events(clips: Sequence[Kept], measure: Measure) -> int | None:
+    """The blinks of all clips: each clip's figure weighs as many as it stands on."""
+    if not measure.name.startswith("blink_"):
+        return None
+    return round(sum(clip.values[measure.name][1] for clip in clips if measure.name in clip.values))
 
 
 def _given(run: Run, what: str) -> dict[str, str]:
@@ -183,7 +197,7 @@ def _estimate(run: Run, clips: Sequence[Kept], measure: Measure, group: str, see
     if _not_measured(run, measure):
         return nothing, NOT_MEASURED[measure.name]
     if measure.name in ("frechet_identity", "fid"):
-        if group not in (ALL, LONG):
+        if group not in (ALL, LONG, TUNED):
             return nothing, "not measured: over all clips only, small sets make it too large"
         estimate = _fid(run, clips) if measure.name == "fid" else _frechet(run, clips, seed)
     elif measure.name == "personality":
@@ -297,8 +311,15 @@ def versions() -> dict[str, str]:
 def warn(run: Run) -> None:
     """Add what a reader must know about the number of clips."""
     clips = {kept.clip for kept in run.kept}
+    parts: dict[str, set[str]] = {}
+    for kept in run.kept:
+        for name in (f"{kept.renderer} {kept.views}", *kept.facts["conditions"]):
+            parts.setdefault(name, set()).add(kept.clip)
+    few = [f"{name} ({len(there)})" for name, there in sorted(parts.items()) if len(there) < FEW]
     if len(clips) < FEW:
         run.warnings.append(f"only {len(clips)} clips: fewer than {FEW} say little, read the intervals")
+    elif few:
+        run.warnings.append(f"fewer than {FEW} clips say little, read the intervals: {', '.join(few)}")
     if run.failed:
         run.warnings.append(f"{len(run.failed)} could not be measured; the reasons stand under 'failed'")
 
@@ -422,6 +443,7 @@ def _markdown_table(whole: Mapping[str, Any], track: str, group: str) -> list[st
 GROUP_TITLES = {
     ALL: "All clips",
     LONG: "Shots that serve every number of views",
+    TUNED: "Clips on which fine-tuned renderers are measured",
     "grey": "Grey pictures",
     "large pose": "Large poses (more than 25 degrees)",
     "soft": "Soft pictures",
