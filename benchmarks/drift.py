@@ -1,11 +1,13 @@
 """Do sound and picture stay together over a long driver whose frames come at uneven times? One JSON file.
 
-    python benchmarks/drift.py PORTRAIT --driver talk.mp4 --out drift.json [--seconds 600] [--sound aac|libopus]
+    python benchmarks/drift.py PORTRAIT --driver talk.mp4 --out drift.json [--seconds 600] [--window 60]
+        [--sound aac|libopus]
 
 A driver is made of the given one's first second: its picture swings from side to side once in four seconds, frames
 follow each other after 40 to 250 milliseconds, at random, and there is a click whenever the swing passes the middle to
-the right. The real command animates the portrait. In the clip's first and last minute the portrait's swing is measured
-with the tracker, and the clicks in the sound. AAC sound is copied into an MP4, Opus is encoded anew.
+the right. The real command animates the portrait. In a window at the clip's beginning and at its end, of a minute
+unless `--window` says otherwise, the portrait's swing is measured with the tracker, and the clicks in the sound. AAC
+sound is copied into an MP4, Opus is encoded anew.
 """
 
 from __future__ import annotations
@@ -36,8 +38,6 @@ SWING = 0.03
 """Of the picture's side, from the middle to either side."""
 GAPS = 0.04, 0.25
 """Seconds between frames, least and most."""
-WINDOW = 60.0
-"""Seconds at the beginning and at the end that are measured."""
 RATE = 48_000
 
 
@@ -88,13 +88,13 @@ def clicks(first: int, count: int) -> av.AudioFrame:
     return frame
 
 
-def swing_lag(clip: Path, start: float) -> float:
+def swing_lag(clip: Path, start: float, end: float) -> float:
     """Seconds by which the picture swings late, in a window of a clip."""
     times, across = [], []
     follow = default_tracker().follow()
     with VideoReader(clip) as video:
         for frame in video:
-            face = follow(frame.rgb) if start <= frame.time < start + WINDOW else None
+            face = follow(frame.rgb) if start <= frame.time < end else None
             if face:
                 times.append(frame.time)
                 across.append(np.mean(eye_middles(face.points), axis=0)[0])
@@ -105,14 +105,14 @@ def swing_lag(clip: Path, start: float) -> float:
     return float(np.arctan2(-cosine, sine) / (2 * np.pi) * PERIOD)
 
 
-def click_lag(clip: Path, start: float) -> float:
+def click_lag(clip: Path, start: float, end: float) -> float:
     """Median seconds by which the clicks are late, in a window of a clip."""
     origin, late, last = probe_video(clip).origin, [], -1.0
     with av.open(str(clip)) as container:
         for frame in container.decode(audio=0):
             loud = np.flatnonzero(np.abs(frame.to_ndarray()[0].astype(float)) > 0.3)
             now = frame.time - origin + (loud[0] / frame.sample_rate if len(loud) else 0)
-            if len(loud) and now - last > 1 and start <= now < start + WINDOW:
+            if len(loud) and now - last > 1 and start <= now < end:
                 late.append((now + PERIOD / 2) % PERIOD - PERIOD / 2)
                 last = now
     return float(np.median(late))
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--driver", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--window", type=float, default=60.0, help="seconds, at least one swing of 4 (default: 60)")
     parser.add_argument("--side", type=int, default=160)
     parser.add_argument("--fps", type=float, default=12.0)
     parser.add_argument("--sound", choices=("aac", "libopus"), default="aac")
@@ -138,8 +139,9 @@ def main() -> None:
         subprocess.run(command, check=True)
         took = time.perf_counter() - began
         found = {}
-        for name, start in (("start", 0.0), ("end", options.seconds - WINDOW)):
-            picture, sound = swing_lag(clip, start), click_lag(clip, start)
+        for name, start in (("start", 0.0), ("end", options.seconds - options.window)):
+            window = start, start + options.window
+            picture, sound = swing_lag(clip, *window), click_lag(clip, *window)
             figures = {"picture_late_ms": picture, "sound_late_ms": sound, "picture_after_sound_ms": picture - sound}
             found[name] = {key: round(1000 * value, 1) for key, value in figures.items()}
     drift = found["end"]["picture_after_sound_ms"] - found["start"]["picture_after_sound_ms"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -51,6 +52,20 @@ def picture(media: Path, portrait: Portrait) -> Path:
     """That photograph in a file."""
     path = media / "portrait.png"
     write_png(path, portrait.views[0].rgb)
+    return path
+
+
+@pytest.fixture(scope="session")
+def couple(media: Path, portrait: Portrait) -> Path:
+    """Two heads, cheek by cheek; the larger one on the right."""
+    view = portrait.views[0]
+    left, right = view.cropped_to_head(), view.cropped_to_head().resized(240)
+    left = left.resized(200)
+    rgb = np.full((240, 440, 3), 90, np.uint8)
+    rgb[20:220, :200] = left.rgb[:200, :200]
+    rgb[:, 200:] = right.rgb[:240, :240]
+    path = media / "couple.png"
+    write_png(path, rgb)
     return path
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from gioconda import animate
 from gioconda.batch import Drawing, Work, drivers_in, plan, portraits_in
 from gioconda.batch.contact_sheet import contact_sheet
 from gioconda.batch.make import telling
@@ -18,7 +20,7 @@ from gioconda.batch.workers import work_off
 from gioconda.cli import main
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.media.pictures import read_picture, write_png
-from gioconda.media.video import probe_video
+from gioconda.media.video import VideoReader, probe_video
 from makers import acting
 
 SMALL = ("--size", "64", "--end", "0.3")
@@ -36,6 +38,8 @@ def shelves(tmp_path_factory, picture, faceless_picture, motion_file):
     (folder / "portraits" / "notes.txt").write_text("not a picture")
     (folder / "drivers" / "talk.motion").write_bytes(motion_file.read_bytes())
     (folder / "drivers" / "broken.mp4").write_text("not a video")
+    (folder / "empty").mkdir()
+    (folder / "empty" / "notes.txt").write_text("nobody")
     return folder
 
 
@@ -64,6 +68,13 @@ def test_folders_become_a_list(shelves, tmp_path):
     assert works[1] == Work(pictures[0], drivers[1], tmp_path / "anna--talk.mp4", Drawing())
 
 
+def test_of_a_folder_everything_that_can_drive_is_taken(tmp_path):
+    drivers = ["a.motion", "b.MP4", "c.wmv", "d.flv", "e.mxf", "f.3gp", "g.jpg", "h.HEIC", "i.gif", "j.tiff"]
+    for name in (*drivers, "k.txt", ".l.jpg"):
+        (tmp_path / name).touch()
+    assert [Path(d).name for d in drivers_in([str(tmp_path)])] == drivers
+
+
 def test_names_that_differ_in_their_endings_only(tmp_path):
     works = plan([Path("a.jpg"), Path("a.png")], ["x.mp4", "x.motion"], tmp_path, Drawing(), ".gif")
     assert [w.out.name for w in works][1:3] == ["a.jpg--x.motion.gif", "a.png--x.mp4.gif"]
@@ -77,7 +88,7 @@ def test_names_that_differ_in_their_endings_only(tmp_path):
         ("nowhere", "orator", (), "no such file or folder"),
         ("drivers", "orator", (), "no picture in this folder"),
         ("portraits", "nobody", (), "built in are"),
-        ("portraits", "portraits", (), "no driver in this folder"),
+        ("portraits", "empty", (), "no driver in this folder"),
         ("portraits", "orator", ("--jobs", 0), "at least 1"),
         ("portraits", "orator", ("--format", ".doc"), ".webm"),
         ("portraits", "orator", ("--head", 9), "gain of head"),
@@ -136,6 +147,29 @@ def test_a_batch_and_the_same_again(shelves, tmp_path, capsys):
     louder = (*SMALL, "--mouth", 1.5)
     assert run(shelves / "portraits" / "anna.png", shelves / "drivers" / "talk.motion", "--out", out, *louder) == 0
     assert states(out) == {"anna--talk.mp4": "done"}
+
+
+def test_photographs_drive_too(shelves, portrait, faceless_picture, tmp_path):
+    """As in `animate`: the portrait moves into the photograph's expression, and the sheet shows it there."""
+    photos, out = tmp_path / "photos", tmp_path / "clips"
+    photos.mkdir()
+    turned = next(animate(portrait, acting()).frames(7)).rgb
+    Image.fromarray(turned).save(photos / "turned.jpg", quality=95)
+    (photos / "noise.png").write_bytes(faceless_picture.read_bytes())
+    assert run(shelves / "portraits" / "anna.png", photos, "--out", out, "--size", 96) == 3
+    assert states(out) == {"anna--noise.mp4": "failed", "anna--turned.mp4": "done"}
+    failed, done = summary(out)["outcomes"]
+    assert failed["error"] == "no-face"
+    assert (done["frames"], done["fps"]) == (38, 25)
+    alone = ["animate", shelves / "portraits" / "anna.png", "--driver", photos / "turned.jpg", "--size", 96, "--out"]
+    assert main([str(a) for a in (*alone, tmp_path / "alone.png")]) == 0
+    with VideoReader(out / "anna--turned.mp4") as video:
+        frames = [frame.rgb.astype(int) for frame in video]
+    expected = read_picture(tmp_path / "alone.png").rgb
+    moved = np.abs(frames[0] - expected).mean()
+    assert np.abs(frames[-1] - expected).mean() < 0.5 * moved
+    shown = Image.open(out / ".batch" / "anna--turned.mp4.png").resize((96, 96), Image.Resampling.BOX)
+    assert np.abs(np.asarray(shown) - expected.astype(int)).mean() < 0.5 * moved
 
 
 def explode(number):

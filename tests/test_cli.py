@@ -109,6 +109,29 @@ def test_numbers_that_cannot_be_reckoned_with(picture, capsys, words):
     assert "is not" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "the following arguments are required: COMMAND; see 'gioconda --help'"),
+        ("animat", "argument COMMAND: invalid choice: 'animat'"),
+        ("animate a.jpg", "the following arguments are required: --out; see 'gioconda animate --help'"),
+        ("animate a.jpg --out b.mp4 --box 1,2,3", "argument --box: '1,2,3' is not x,y,width,height in pixels; see"),
+        ("animate a.jpg --out b.mp4 --driver", "argument --driver: expected one argument; see"),
+        ("animate a.jpg --out b.mp4 --no-such-thing", "unrecognized arguments: --no-such-thing; see"),
+        ("portrait check", "the following arguments are required: PICTURE; see 'gioconda portrait check --help'"),
+        ("doctor \x1b[2J\n", "unrecognized arguments: "),
+    ],
+)
+def test_options_that_cannot_be_read_are_usage_errors(capsys, words, said):
+    with pytest.raises(SystemExit) as ended:
+        run(*words.split(" ")) if words else run()
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"gioconda: error [usage]: {said}")
+    assert "\x1b" not in err
+
+
 def test_a_gif_says_when_it_cannot_be_so_fast(picture, motion_file, tmp_path, capsys):
     to = ("--driver", motion_file, "--size", 64, "--end", 0.2, "--out")
     assert run("animate", picture, *to, tmp_path / "clip.gif", "--fps", 50) == 0

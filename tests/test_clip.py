@@ -241,10 +241,13 @@ def source(
     The starts are the stream's own, in seconds on the file's clock.
     """
     with av.open(str(path), "w") as output:
-        video = output.add_stream("libx264", rate=fps, options={"preset": "ultrafast"})
+        coding = ("wmv2", {}) if path.suffix == ".wmv" else ("libx264", {"preset": "ultrafast"})
+        video = output.add_stream(coding[0], rate=fps, options=coding[1])
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
         sound = output.add_stream(codec, rate=rate, layout=layout)
+        if codec == "wmav2":
+            sound.bit_rate = 128_000  # it has no default
         channels = sound.codec_context.layout.nb_channels
         packets = []
         for index in range(int(length * fps)):
@@ -316,6 +319,26 @@ def test_sound_is_in_step(tmp_path, suffix, name, codec, video_start, sound_star
     assert end == pytest.approx(2.0, abs=0.03)
     assert sound_codec(clip) == ("opus" if suffix == ".webm" else "aac")
     assert len(list(VideoReader(clip))) == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.flv", "libmp3lame"),
+        ("a.wmv", "wmav2"),
+        ("a.3gp", "aac"),
+        ("a.mpg", "mp2"),
+        ("a.mxf", "pcm_s16le"),
+        ("a.mkv", "flac"),
+        ("a.ts", "ac3"),
+        ("a.nut", "pcm_s16le"),
+    ],
+)
+def test_sound_of_other_containers_is_in_step(tmp_path, name, codec):
+    source(tmp_path / name, codec)
+    onset, end = beep_time(write(tmp_path / "clip.mp4", scenes(50), 25, Sound(tmp_path / name)))
+    assert onset == pytest.approx(BEEP, abs=0.02)
+    assert end == pytest.approx(LENGTH, abs=0.05)
 
 
 @pytest.mark.parametrize(("name", "codec", "suffix"), [("a.mp4", "aac", ".mp4"), ("a.webm", "libopus", ".webm")])

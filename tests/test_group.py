@@ -11,7 +11,7 @@ from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import bounds, face_model
 from gioconda.marks import MarkedFace, write_marks
-from gioconda.media.pictures import read_picture, write_png
+from gioconda.media.pictures import read_picture
 from gioconda.media.video import VideoReader, probe_video
 from gioconda.rendering.field import Field, territory
 from gioconda.rendering.head import Head
@@ -20,20 +20,6 @@ from gioconda.tracking import Box
 from makers import acting, movement, performed, posed, still
 
 WILD = {"left": (-1, 0, 0), "right": (1, 0, 0), "down": (0, 1, 0), "nearer": (0, 0, 1)}
-
-
-@pytest.fixture(scope="module")
-def couple(portrait, tmp_path_factory):
-    """Two heads, cheek by cheek; the larger one on the right."""
-    view = portrait.views[0]
-    left, right = view.cropped_to_head(), view.cropped_to_head().resized(240)
-    left = left.resized(200)
-    rgb = np.full((240, 440, 3), 90, np.uint8)
-    rgb[20:220, :200] = left.rgb[:200, :200]
-    rgb[:, 200:] = right.rgb[:240, :240]
-    path = tmp_path_factory.mktemp("couple") / "couple.png"
-    write_png(path, rgb)
-    return path
 
 
 @pytest.fixture(scope="module")

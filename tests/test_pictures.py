@@ -192,6 +192,118 @@ def test_profile_leaves_alpha_alone(tmp_path):
     assert (picture.alpha == scene()[..., 1]).all()
 
 
+def icc_profile(kind, channels, connection, tags):
+    """An ICC profile, version 2: its class, its colours and those it leads to, and its tags."""
+    text = b"made by hand"
+    tags = {
+        b"desc": b"desc" + struct.pack(">II", 0, len(text) + 1) + text + b"\0" * 79,
+        b"cprt": b"text" + bytes(4) + b"nobody's\0",
+        b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", *(round(v * 65536) for v in (0.9642, 1.0, 0.8249))),
+        **tags,
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, 132 + 12 * len(tags) + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    white = struct.pack(">3i", 63190, 65536, 54061)
+    head = struct.pack(">4sI4s4s4s12s4s", b"none", 0x02400000, kind, channels, connection, bytes(12), b"acsp")
+    head += bytes(28) + white
+    whole = head + bytes(124 - len(head)) + table + body
+    return struct.pack(">I", len(whole) + 4) + whole
+
+
+def grey_profile(gamma):
+    return icc_profile(
+        b"mntr", b"GRAY", b"XYZ ", {b"kTRC": b"curv" + struct.pack(">IIH", 0, 1, round(gamma * 256)) + bytes(2)}
+    )
+
+
+def cmyk_profile():
+    """Inks that multiply, the first absorbing green and the second red: the other way about than cyan and magenta."""
+    grid = 9
+    m, c, y, k = 1 - np.stack(np.meshgrid(*[np.linspace(0, 1, grid)] * 4, indexing="ij"))
+    seen = np.rint(255 * np.stack([c * k, m * k, y * k], axis=-1)).astype(np.uint8)
+    lab = ImageCms.profileToProfile(
+        Image.fromarray(seen.reshape(-1, grid, 3)),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.createProfile("LAB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="LAB",
+    )
+    codes = np.asarray(lab).astype(float)
+    codes[..., 1:] = (codes[..., 1:] + 128) % 256  # Pillow keeps a and b as signed bytes
+    sixteen = np.rint(codes * [65280 / 255, 256, 256]).clip(0, 65535).astype(">u2")
+    ramp = struct.pack(">2H", 0, 65535)
+    table = b"mft2" + struct.pack(">I4B", 0, 4, 3, grid, 0)
+    table += struct.pack(">9i", *(65536 * v for v in (1, 0, 0, 0, 1, 0, 0, 0, 1))) + struct.pack(">2H", 2, 2)
+    table += 4 * ramp + sixteen.tobytes() + 3 * ramp
+    return icc_profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": table})
+
+
+def inks(rgb):
+    """A picture in the inks of `cmyk_profile`."""
+    red, green, blue = np.moveaxis(rgb / 255, -1, 0)
+    light = np.maximum(np.maximum(red, green), blue)
+    cover = np.stack([1 - green / light, 1 - red / light, 1 - blue / light, 1 - light], axis=-1)
+    return Image.fromarray(np.rint(255 * cover).astype(np.uint8), "CMYK")
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.jpg", {"quality": 98, "subsampling": 0}), ("a.tiff", {})])
+def test_cmyk_goes_by_its_profile(tmp_path, name, options):
+    inks(scene()).save(tmp_path / name, icc_profile=cmyk_profile(), **options)
+    with Image.open(tmp_path / name) as image:
+        assert (image.mode, image.info["icc_profile"]) == ("CMYK", cmyk_profile())
+    assert psnr(read_picture(tmp_path / name).rgb, scene()) > 32
+
+
+def test_profiles_of_other_channels_are_ignored(tmp_path):
+    for profile in (profile_with_red_and_green_exchanged(), grey_profile(1.0)):
+        inks(scene()).save(tmp_path / "a.tiff", icc_profile=profile)
+        assert psnr(read_picture(tmp_path / "a.tiff").rgb, scene()[..., [1, 0, 2]]) > 32
+    Image.fromarray(scene()).save(tmp_path / "a.png", icc_profile=cmyk_profile())
+    assert (read_picture(tmp_path / "a.png").rgb == scene()).all()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tiff", "alpha.png", "clear.png", "deep.png"])
+def test_grey_goes_by_its_profile(tmp_path, name):
+    """As it was on the first Macs: darker where it is shown without its profile."""
+    grey = np.tile(np.arange(1, 255, dtype=np.uint8), (64, 1))
+    light = (grey / 255) ** 1.8
+    expected = 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    image, options = Image.fromarray(grey), {}
+    if name == "alpha.png":
+        image.putalpha(Image.fromarray(scene(64, 254)[..., 1]))
+    elif name == "clear.png":
+        options = {"transparency": 200}
+    elif name == "deep.png":
+        image = Image.fromarray(grey.astype(np.uint16) * 257)
+    image.save(tmp_path / name, icc_profile=grey_profile(1.8), **options)
+    picture = read_picture(tmp_path / name)
+    assert np.abs(picture.rgb - expected[..., None]).max() < (6 if name == "a.jpg" else 2)
+    assert np.abs(picture.rgb - grey[..., None].astype(int)).max() > 15
+    if name == "alpha.png":
+        assert (picture.alpha == scene(64, 254)[..., 1]).all()
+    elif name == "clear.png":
+        assert (picture.alpha == np.where(grey == 200, 0, 255)).all()
+    else:
+        assert picture.alpha is None
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+def test_a_palette_goes_by_its_profile(tmp_path, name, transparent):
+    codes = np.repeat(np.arange(8, dtype=np.uint8), 16)[None].repeat(96, axis=0)
+    palette = np.array([[200, 30, 40], [10, 220, 60], [90, 90, 250], [255, 255, 0]] * 2, np.uint8)
+    image = Image.fromarray(codes).convert("P")
+    image.putpalette(palette.tobytes())
+    options = {"transparency": 3} if transparent and name == "a.png" else {}
+    image.save(tmp_path / name, icc_profile=profile_with_red_and_green_exchanged(), **options)
+    assert Image.open(tmp_path / name).mode == "P"
+    picture = read_picture(tmp_path / name)
+    assert np.abs(picture.rgb.astype(int) - palette[codes][..., [1, 0, 2]]).max() <= 3
+    assert (picture.alpha is not None) == bool(options)
+
+
 def test_srgb_profile_changes_nothing(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(scene()).save(tmp_path / "a.png", icc_profile=profile)

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from gioconda import Gains, animate
+from gioconda import Gains, Group, Performance, Portrait, animate
 from gioconda.cli import main
 from gioconda.drivers import Recording
 from gioconda.errors import OutputError, UsageError
@@ -77,6 +77,11 @@ def same(one, other):
     )
 
 
+def sound_packets(path):
+    with av.open(str(path)) as container:
+        return [(p.pts, bytes(p)) for p in container.demux(audio=0) if p.size]
+
+
 def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
@@ -123,11 +128,24 @@ def test_the_sound_is_that_of_the_driver(portrait, captured, tmp_path):
     animation = animate(portrait, captured, size=64)
     animation.save(plain)
     animation.save(resumed, resume=True)
-    sounds = []
-    for path in (plain, resumed):
-        with av.open(str(path)) as container:
-            sounds.append([(p.pts, bytes(p)) for p in container.demux(audio=0) if p.size])
-    assert sounds[0] == sounds[1] != []
+    assert sound_packets(plain) == sound_packets(resumed) != []
+
+
+def test_several_people_interrupted_and_resumed(couple, driver, captured, tmp_path):
+    """One of them rests by then, and that one's voice is heard."""
+    voiced = replace(captured, source=driver)
+    people = Portrait.from_group(couple, (0, 1))
+    group = Group.of(people, [acting(5.1, FPS), voiced], size=64)
+    whole, resumed = (tmp_path / f"{name}.mp4" for name in ("whole", "resumed"))
+    group.save(whole, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        Unfinished.of(resumed, Interrupted(group, 90), False).finish(None, unsigned, quiet)
+    exchanged = Group.of(people[::-1], [acting(5.1, FPS), voiced], size=64)
+    assert group.identity() != exchanged.identity()
+    assert Unfinished.of(resumed, group, False).done == STEP
+    group.save(resumed, resume=True)
+    assert same(whole, resumed)
+    assert sound_packets(whole) == sound_packets(resumed) != []
 
 
 def test_a_folder_of_pictures_goes_on_after_the_last(animation, tmp_path):
@@ -219,6 +237,25 @@ def test_a_process_that_is_killed(picture, long_motion, tmp_path, capsys, number
     assert names(tmp_path) == ["clip.mp4", "whole.mp4"]
 
 
+def test_a_process_that_is_killed_while_it_moves_several_people(couple, driver, long_motion, tmp_path, capsys):
+    """One driver has to be tracked; who had been tracked before the process was killed moves no otherwise after it."""
+    out, whole = tmp_path / "clip.mp4", tmp_path / "whole.mp4"
+    people = ("--face", f"1={driver}", "--face", f"0={long_motion}", "--end", "5.1", "--size", "96", "--resume")
+    command = [sys.executable, "-m", "gioconda.cli", "animate", couple, *people, "--out", out]
+    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (resume_folder(out) / "segments" / "000000.mp4").exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -9
+    assert names(tmp_path) == [".clip.mp4.resume"]
+    for path in (out, whole):
+        assert main(["animate", str(couple), *people, "--out", str(path)]) == 0
+    assert capsys.readouterr().out.startswith(f"going on after frame {STEP} of 102\n")
+    assert same(out, whole)
+    assert sound_packets(out) == sound_packets(whole) != []
+    assert names(tmp_path) == ["clip.mp4", "whole.mp4"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_without_resume_nothing_is_under_the_final_name(picture, long_motion, tmp_path, number):
     out = tmp_path / "clip.mp4"
@@ -290,6 +327,20 @@ def test_a_driver_is_tracked_once(driver, captured, tmp_path):
     assert len(kept_performance(tmp_path / "kept", str(driver), Recording())) == len(captured)
     kept_performance(tmp_path / "kept", str(driver), Recording(end=0.5))
     assert len(names(tmp_path / "kept")) == 2
+
+
+def test_a_photograph_is_looked_at_once(picture, tmp_path):
+    first = kept_performance(tmp_path / "kept", str(picture), Recording())
+    (kept,) = (tmp_path / "kept").iterdir()
+    begun = kept.stat().st_mtime_ns
+    again = kept_performance(tmp_path / "kept", str(picture), Recording())
+    assert kept.stat().st_mtime_ns == begun
+    direct = Performance.from_picture(picture)
+    for performance in (first, again):
+        assert (len(performance), performance.source, performance.sha256) == (1, None, direct.sha256)
+        assert performance.at(0).angles == pytest.approx(direct.at(0).angles)
+        assert performance.at(0).offsets == pytest.approx(direct.at(0).offsets, abs=1e-3)
+    assert all((values == getattr(again.motion, name)).all() for name, values in vars(first.motion).items())
 
 
 def test_a_portrait_is_tracked_once(picture, portrait, tmp_path):

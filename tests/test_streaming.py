@@ -1,15 +1,22 @@
-"""Memory does not grow with the driver's length."""
+"""Memory does not grow with the driver's length, and with the size of pictures and frames only as far as it must."""
 
+import struct
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gioconda import Motion, Performance, animate
+from gioconda.errors import VideoError
 from gioconda.face import face_model
+from gioconda.media.ahead import ahead, depth_for
 from gioconda.media.pictures import write_png
+from gioconda.media.video import probe_video
 from makers import acting, film, jaw, movement, noise, performed, posed, still
 
 PEAK = """
@@ -43,6 +50,32 @@ recorded = capture(Path(sys.argv[2]), tracker=Puppeteer(cycle(np.load(sys.argv[3
 print(peak())
 """
 
+READ = """
+import sys
+from gioconda.media.pictures import read_picture
+
+for path in sys.argv[1:]:  # a small one first, which loads all that is needed
+    before = peak()
+    read_picture(path)
+print(peak() - before)
+"""
+
+WRITE = """
+import sys
+import numpy as np
+from gioconda.media.clip import ClipWriter
+
+out, width, height = sys.argv[1], *map(int, sys.argv[2:])
+rgb = np.zeros((height, width, 3), np.uint8)
+rgb[::7] = 90
+for part in (rgb[:64, :64], rgb):
+    before = peak()
+    with ClipWriter(out, *part.shape[1::-1], 25) as clip:
+        for _ in range(4):
+            clip.write(part)
+print(peak() - before)
+"""
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 
 
@@ -52,6 +85,10 @@ def peak_of(script, *arguments):
         [sys.executable, "-c", PEAK + script, *map(str, arguments)], capture_output=True, text=True, check=True
     )
     return int(done.stdout.split()[-1])
+
+
+def bytes_per_pixel(kilobytes, width, height):
+    return 1024 * kilobytes / (width * height)
 
 
 def repeated(count):
@@ -103,3 +140,52 @@ def test_an_animation_makes_frames_only_when_asked(portrait):
     )
     frames = iter(animate(portrait, endless))
     assert (next(frames).rgb == next(frames).rgb).all()
+
+
+@pytest.mark.parametrize(("name", "decoded"), [("large.jpg", 4), ("large.png", 2)])
+def test_a_large_picture_is_in_memory_as_decoded_and_as_result_and_no_third_time(tmp_path, name, decoded):
+    width, height = 5000, 4000
+    grey = np.broadcast_to(np.linspace(0, 65535, width).astype(np.uint16), (height, width))
+    small, large = tmp_path / f"small-{name}", tmp_path / name
+    for path, part in ((small, grey[:64, :64]), (large, grey)):
+        if path.suffix == ".png":  # 16 bits a sample
+            Image.fromarray(np.ascontiguousarray(part)).save(path, compress_level=1)
+        else:
+            Image.fromarray((part >> 8).astype(np.uint8)).convert("RGB").save(path)
+    taken = peak_of(READ, small, large)
+    # Beside both, the strip of 4 of 20 megapixels that is being converted, in some forms.
+    assert bytes_per_pixel(taken, width, height) < decoded + 3 + 4
+
+
+def test_frames_of_vast_size_are_encoded_without_collecting_them(tmp_path):
+    width, height = 4608, 3504
+    taken = peak_of(WRITE, tmp_path / "clip.mp4", width, height)
+    # An encoder that looks ahead collects these four: over 30 bytes a pixel, and with each further frame some more.
+    assert bytes_per_pixel(taken, width, height) < 25
+
+
+@pytest.mark.parametrize(
+    ("size", "frames"),
+    [((256, 256), 4), ((4608, 4608), 4), ((5000, 5000), 3), ((10_000, 10_000), 1), ((16_383,) * 2, 1)],
+)
+def test_the_larger_frames_are_the_fewer_are_made_ahead(size, frames):
+    assert depth_for(size) == frames
+    made = []
+    with closing(ahead((made.append(number) or number for number in range(100)), frames)) as numbers:
+        for number in range(10):
+            assert next(numbers) == number
+            time.sleep(0.01)
+            # One is with the consumer, and one is held until there is room for it.
+            assert len(made) <= number + 1 + frames + 1
+    assert len(made) < 20
+
+
+@pytest.mark.parametrize(("name", "place", "code"), [("a.gif", 6, "<HH"), ("a.png", 16, ">II")])
+def test_videos_that_claim_vast_frames_are_refused_before_they_take_memory(tmp_path, name, place, code):
+    still = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in (0, 90)]
+    still[0].save(tmp_path / name, save_all=True, append_images=still[1:])
+    data = bytearray((tmp_path / name).read_bytes())
+    struct.pack_into(code, data, place, 8193, 8192)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(VideoError, match="8193 x 8192 pixels, too large"):
+        probe_video(tmp_path / name)

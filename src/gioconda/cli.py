@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from gioconda import __version__
 from gioconda.commands import (
@@ -36,7 +37,7 @@ from gioconda.commands import (
     verify,
 )
 from gioconda.commands.options import Command
-from gioconda.errors import FileError, GiocondaError, MemoryShortError
+from gioconda.errors import FileError, GiocondaError, MemoryShortError, UsageError
 from gioconda.media.files import spoken_os_error
 from gioconda.untrusted import one_line, printable
 
@@ -118,8 +119,12 @@ def _refused(error: GiocondaError, debug: bool) -> int:
     """Say in one line what is wrong; of what a file says of itself, nothing that steers a terminal."""
     if debug:
         traceback.print_exc()
-    print(f"gioconda: error [{error.id}]: {printable(str(error))}", file=sys.stderr)
+    print(_line(error), file=sys.stderr)
     return 2
+
+
+def _line(error: GiocondaError) -> str:
+    return f"gioconda: error [{error.id}]: {printable(str(error))}"
 
 
 @contextmanager
@@ -139,8 +144,16 @@ def _ended_properly() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what it cannot read in the words of all errors, and not with a page of options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2."""
+        self.exit(2, f"{_line(UsageError(message))}; see '{self.prog} --help'\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gioconda", description="Brings portraits to life: a picture moves like somebody else's face."
     )
     parser.add_argument("--version", action="version", version=f"gioconda {__version__}")

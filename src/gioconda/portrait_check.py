@@ -291,6 +291,7 @@ def _compared(
                 and own_print @ prints[other][0] > ALIKE
                 and max(abs(found.yaw - checked[other].yaw), abs(found.pitch - checked[other].pitch)) < ALIKE_TURN
                 and abs(found.mouth - checked[other].mouth) < ALIKE_MOUTH
+                and (found.lids < SHUT_EYES) == (checked[other].lids < SHUT_EYES)
             ),
             None,
         )
@@ -320,7 +321,7 @@ def _advice(checked: list[Checked]) -> list[str]:
         advice.append(
             f"two different people? {', '.join(strangers)}: proportions unlike the other pictures'; look again"
         )
-    if not any(c.shows_teeth for c in good):
+    if good and not any(c.shows_teeth for c in good):
         advice.append("no teeth seen: add a picture with an open smile")
     advice += [
         f"{c.path.name} is of no use ({_why(c)}): leave it out, or give a better one"

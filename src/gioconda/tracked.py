@@ -18,7 +18,7 @@ from gioconda.drivers import Recording, open_driver
 from gioconda.errors import FileError, MotionFileError, OutputError
 from gioconda.face import Points, check_face
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
-from gioconda.media.pictures import MAX_PIXELS, read_picture
+from gioconda.media.pictures import MAX_PIXELS, is_still, read_picture
 from gioconda.motion_file import read_motion
 from gioconda.performance import Performance
 from gioconda.portrait import Portrait, View
@@ -27,7 +27,7 @@ from gioconda.tracking import Tracker
 
 
 def kept_performance(folder: Path, driver: str, how: Recording, *, progress: Progress = quiet) -> Performance:
-    """As `open_driver`; what was recorded from a video is kept in the folder.
+    """As `open_driver`; what was recorded from a video or a photograph is kept in the folder.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -38,12 +38,12 @@ def kept_performance(folder: Path, driver: str, how: Recording, *, progress: Pro
     opened = partial(open_driver, driver, how, progress=progress)
     if kept is None:
         return opened()
-    with suppress(MotionFileError):  # none yet, or of no use
-        return replace(read_motion(kept), source=path, sha256=sha256_of(path))
-    performance = opened()
-    if performance.source is not None:
-        performance.save(kept)
-    return performance
+    try:
+        performance = read_motion(kept)
+    except MotionFileError:  # none yet, or of no use
+        opened().save(kept)
+        performance = read_motion(kept)  # rounded as it is when found again
+    return replace(performance, source=None if is_still(path) else path, sha256=sha256_of(path))
 
 
 def kept_portrait(

@@ -58,10 +58,9 @@ def make_clip(work: Work) -> Outcome:
     """
     began = time.perf_counter()
     drawing = work.drawing
-    portrait, performance = _portrait(work), _performance(work)
     animation = animate(
-        portrait,
-        performance,
+        _portrait(work),
+        _performance(work),
         gains=drawing.gains,
         absolute=drawing.absolute,
         renderer=drawing.renderer,
@@ -71,7 +70,8 @@ def make_clip(work: Work) -> Outcome:
         fps=drawing.fps,
     )
     animation.save(work.out, sound=not drawing.mute)
-    moment = round((telling(performance) - performance.times[0]) * animation.fps)
+    shown = animation.performance  # a photograph's is moved into
+    moment = round((telling(shown) - shown.times[0]) * animation.fps)
     frame = next(animation.frames(min(moment, len(animation) - 1)))
     write_png(work.thumbnail, fitted(frame.rgb, CELL))
     width, height = size_in_file(work.out, *animation.size)

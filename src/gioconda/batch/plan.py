@@ -15,8 +15,12 @@ from gioconda.tracking.tracker import TrackerName
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif", ".gif", ".bmp")
 """Endings of the files of a folder that are taken for portraits."""
-DRIVERS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".gif", ".webp", ".motion")
-"""Endings of the files of a folder that are taken for drivers."""
+_VIDEOS = (
+    *(".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".3gp", ".flv", ".wmv", ".asf", ".mxf", ".ogv", ".vob"),
+)
+DRIVERS = (".motion", *_VIDEOS, *PICTURES)
+"""Endings of the files of a folder that are taken for drivers: performances, videos, photographs and animations."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def portraits_in(place: Path) -> list[Path]:
 
 
 def drivers_in(places: Sequence[str]) -> list[str]:
-    """The drivers that some words name: the videos and performances of a folder, a file, or what is built in.
+    """The drivers that some words name: all of a folder, a file, or a built-in performance.
 
     Raises:
         UsageError: there are none, or there is nothing of that name.

@@ -22,7 +22,10 @@ def add(verbs: Verbs) -> None:
     added = verb(verbs, "batch", _run, "every portrait under every driver")
     added.add_argument("portraits", type=Path, metavar="PORTRAITS", help="a folder of pictures")
     added.add_argument(
-        "drivers", nargs="+", metavar="DRIVERS", help="folders of videos and .motion files, or built-in performances"
+        "drivers",
+        nargs="+",
+        metavar="DRIVERS",
+        help="folders of videos, photographs and .motion files, single ones, or built-in performances",
     )
     added.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the clips; what is there is kept")
     added.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time (default: 1)")

@@ -181,7 +181,8 @@ def _to_picture(image: Image.Image) -> Picture:
         bottom = min(top + rows, height)
         strip = _to_eight_bits(image.crop((0, top, width, bottom)), white)
         if alpha is not None:
-            strip = strip.convert("LA" if strip.mode in ("LA", "La") else "RGBA")
+            # Grey stays grey: its profile is of one channel.
+            strip = strip.convert("LA" if strip.mode in ("L", "LA", "La") else "RGBA")
             alpha[top:bottom] = np.asarray(strip.getchannel("A"))
             strip = strip.convert(strip.mode[:-1])
         elif strip.mode in ("P", "1", "PA"):
