@@ -10,11 +10,9 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import struct
 import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import chdir, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -26,17 +24,21 @@ from typing import Any
 import av
 import numpy as np
 from command_lines import command_line
+from learning_doors import change_given, change_tracker, enter_given, enter_tracker, given_networks, tracker_runs
+from measuring_doors import change_evaluation, enter_evaluation, enter_judges, evaluations, judges
 from mutation import (
     Change,
     changed_bytes,
     changed_json_text,
     changed_movie,
+    changed_network,
     changed_png,
     changed_request,
     changed_safetensors,
     changed_table,
 )
 from PIL import Image
+from web_doors import enter_mark, enter_mirror, enter_stream, mark_requests, mirror_requests, streams
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
@@ -631,65 +633,6 @@ def _enter_pair(file: Path, folder: Path, random: Random) -> None:
     signing_identity(folder / "pair" / "certificate.pem", folder / "pair" / "key.pem")
 
 
-# The page on which a face is marked
-
-
-@cache
-def _server() -> tuple[int, str]:
-    """A server for the rest of the process; its port and token."""
-    from gioconda.marking.server import MarkingServer
-    from gioconda.media.pictures import Picture
-    from makers import faceless_drawing
-
-    def keep(marks: Mapping[str, Any]) -> str:
-        from gioconda.errors import OutputError
-
-        raise OutputError("no space is left")
-
-    server = MarkingServer(Picture(faceless_drawing()[0]), "a.png", keep)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return server.server_address[1], server.token
-
-
-def _requests(folder: Path) -> None:
-    from makers import faceless_drawing
-
-    body = json.dumps({"points": faceless_drawing()[1]})
-    head = "HTTP/1.1\r\nHost: {host}\r\n"
-    sent = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    for name, text in {
-        "page": f"GET /{{token}}/ {head}\r\n",
-        "picture": f"GET /{{token}}/picture {head}\r\n",
-        "fit": f"POST /{{token}}/fit {head}{sent}",
-        "save": f"POST /{{token}}/save {head}Origin: http://{{host}}\r\n{sent}",
-    }.items():
-        (folder / f"{name}.http").write_bytes(text.encode())
-
-
-def _enter_request(file: Path, folder: Path, random: Random) -> object:
-    port, token = _server()
-    host = f"127.0.0.1:{port}".encode()
-    request = file.read_bytes().replace(b"{host}", host).replace(b"{token}", token.encode())
-    answer = _asked(port, request)
-    good = _asked(port, b"GET /" + token.encode() + b"/ HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
-    assert good.startswith(b"HTTP/1.0 200"), good[:100]
-    head = request.partition(b"\r\n\r\n")[0]
-    whole = head.split(b"\r\n")[0].count(b" ") == 2 and b"\r\n\r\n" in request
-    assert answer or not whole, f"no answer to {request[:300]!r}"
-    return answer[9:12].decode(errors="replace")
-
-
-def _asked(port: int, request: bytes) -> bytes:
-    answer = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection, suppress(ConnectionError):
-        connection.sendall(request)
-        with suppress(OSError):  # it may have hung up already
-            connection.shutdown(socket.SHUT_WR)
-        while got := connection.recv(65536):
-            answer += got
-    return answer
-
-
 # The command line, with good files and spoiled ones
 
 
@@ -749,7 +692,7 @@ DOORS = (
     Door("avatars", _avatars, changed_safetensors, _enter_avatar, 3, needs="torch"),
     Door("weights", _bases, changed_safetensors, _enter_base, 2, needs="torch"),
     Door("checkpoints", _checkpoints, changed_safetensors, _enter_checkpoint, 2, needs="torch"),
-    Door("networks", _painters, changed_bytes, _enter_painter, 1.5, needs="torch"),
+    Door("networks", _painters, changed_network, _enter_painter, 1.5, needs="torch"),
     Door("runs", _runs, _change_any, _enter_run, 0.8, spoiled="run/*", needs="torch"),
     Door("datasets", _datasets, _change_dataset, _enter_dataset, 3, needs="torch"),
     Door("shards", _shards, _change_tar, _enter_shards, 8),
@@ -759,7 +702,13 @@ DOORS = (
     Door("unfinished", _unfinished, _change_any, _enter_unfinished, 1.5),
     Door("credentials", _clips, _change_clip, _enter_clip, 3),
     Door("certificates", _pairs, changed_bytes, _enter_pair, 6),
-    Door("requests", _requests, changed_request, _enter_request, 12),
+    Door("requests", mark_requests, changed_request, enter_mark, 12),
+    Door("mirror", mirror_requests, changed_request, enter_mirror, 4),
+    Door("streams", streams, changed_movie, enter_stream, 4),
+    Door("judges", judges, changed_network, enter_judges, 2.5, spoiled="*.onnx", needs="onnx"),
+    Door("evaluations", evaluations, change_evaluation, enter_evaluation, 2.5, needs="onnx"),
+    Door("given", given_networks, change_given, enter_given, 2.5, spoiled="*.safetensors", needs="torch"),
+    Door("trackers", tracker_runs, change_tracker, enter_tracker, 2.5, spoiled="[!.]*", needs="torch"),
     Door("commands", _shelf, _change_any, _enter_command, 3),
 )
 """All of them."""

@@ -29,6 +29,9 @@ MEMORY = 2_000_000_000
 SECONDS = 60.0
 """For one case, on a busy machine."""
 _WATCHED = ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec", "pickle.find_class")
+_MAKING = {"open": 0, "os.mkdir": 0, "os.rename": 1, "os.link": 1, "os.symlink": 1, "os.remove": 0, "os.truncate": 0}
+"""What the interpreter is asked when a file is made or changed, and which argument says where."""
+_NO_FILES = ("/dev/", "/proc/")
 _OURS = ("concurrent.futures.", "gioconda.", "pathlib", "multiprocessing.")
 """Modules whose objects go between processes that the program itself has started."""
 
@@ -64,21 +67,45 @@ class _Watch:
     """What the interpreter was asked to do since a case began."""
 
     acts: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    allowed: Path = Path("/")
     on: bool = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.on or event not in _WATCHED:
+        if not self.on:
+            return
+        if event in _MAKING and (event != "open" or _writes(arguments)):
+            self._note_place(arguments[_MAKING[event]])
+        if event not in _WATCHED:
             return
         between_ours = event == "pickle.find_class" and str(arguments[0]).startswith(_OURS)
         # A door that is a server on this machine is asked by the case itself.
         if not between_ours and "'127.0.0.1'" not in repr(arguments):
             self.acts.append(f"{event} {arguments!r:.200}")
 
+    def _note_place(self, place: object) -> None:
+        """Note a file that is made or changed elsewhere than below the folder where cases may."""
+        if isinstance(place, str | bytes | os.PathLike):  # not a file descriptor, which was opened before
+            path = os.path.realpath(os.fsdecode(place))
+            if not path.startswith((f"{self.allowed}/", *_NO_FILES)) and path != str(self.allowed):
+                self.made.append(path)
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    """Whether a file is opened to be written to, by its mode or its flags."""
+    mode, flags = arguments[1], arguments[2]
+    by_mode = isinstance(mode, str) and bool(set(mode) & set("wax+"))
+    return by_mode or (isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)))
+
 
 @contextmanager
-def watched() -> Iterator[_Watch]:
-    """Watch the interpreter for the rest of the process; what it does counts inside the block."""
-    watch = _Watch()
+def watched(allowed: Path) -> Iterator[_Watch]:
+    """Watch the interpreter for the rest of the process; what it does counts inside the block.
+
+    Files may be made below a folder. What native code writes elsewhere is not seen, but for the folders that a worker
+    takes for the user's own and for temporary files: those are looked through.
+    """
+    watch = _Watch(allowed=allowed.resolve())
     sys.addaudithook(watch)
     yield watch
     watch.on = False
@@ -94,6 +121,7 @@ def tried(case: Callable[[Path], object], number: int, folder: Path, watch: _Wat
     os.truncate(errors, 0)
     base = _reset_peak()
     watch.acts.clear()
+    watch.made.clear()
     began = time.monotonic()
     watch.on = True
     try:
@@ -115,7 +143,7 @@ def tried(case: Callable[[Path], object], number: int, folder: Path, watch: _Wat
     shown = errors.read_text(errors="replace")
     strays = sorted(_files(folder) - before)
     if verdict in ("taken", "refused"):
-        if strays := [name for name in strays if not name.startswith("case/")]:
+        if strays := [name for name in strays if not name.startswith("case/")] + watch.made:
             verdict, detail = "stray", " ".join(strays)
         elif watch.acts:
             verdict, detail = "act", watch.acts[0]
@@ -169,7 +197,7 @@ def work(
     Rehearsals are done before, so that everything is loaded when the memory is measured and limited.
     """
     lines = os.fdopen(os.dup(1), "w")
-    with tempfile.TemporaryDirectory(prefix="gioconda-case-") as place, watched() as watch:
+    with tempfile.TemporaryDirectory(prefix="gioconda-case-") as place, watched(Path(place)) as watch:
         # Everything a program writes without being told where comes to lie under the folder that is looked through.
         folder, errors = Path(place) / "watched", Path(place) / "errors"
         (folder / "cwd").mkdir(parents=True)
@@ -181,6 +209,7 @@ def work(
         # Matplotlib, which the tracker's package loads, keeps a list of fonts for the user: not ours to prevent.
         os.environ |= {"TMPDIR": str(folder), "HOME": str(folder), "MPLCONFIGDIR": place}
         os.chdir(folder / "cwd")
+        sys.dont_write_bytecode = True  # modules that are loaded late are no case's doing
         for rehearsal in rehearsals:
             tried(rehearsal, -1, folder, watch, errors)
         resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + memory, resource.RLIM_INFINITY))

@@ -44,11 +44,13 @@ FRAMES, RATE = 50, 10
 """Of the clip, and of its second: a segment of four seconds and a piece."""
 LESSONS = 0.04
 """Minutes of each piece of training."""
+TRACKER_LESSONS = 0.12
+"""Alike, for both of the tracker's networks together: they are larger."""
 KILLS_A_ROUND = 5
 LOADED = (
     *("gioconda.learning.export", "gioconda.learning.meta", "gioconda.learning.personalize", "gioconda.datasets.build"),
     *("gioconda.demo", "skimage.data", "gioconda.tracking.distilled", "c2pa", "cryptography.x509"),
-    *("gioconda.credentials.verification", "makers"),
+    *("gioconda.credentials.verification", "gioconda.learning.tracker.export", "learning_doors", "makers"),
 )
 """What is loaded before anything is forked; nothing of it begins a thread."""
 
@@ -225,6 +227,55 @@ def _check_warp(folder: Path) -> list[str]:
     return wrong
 
 
+def _prepare_tracker(folder: Path) -> None:
+    from learning_doors import expression_of
+
+    from gioconda.tracking.landmarker import EXPRESSIONS
+    from makers import small_dataset
+
+    small_dataset(folder / "data", {"a": "p1", "b": "p2", "c": "p3"}, stills=("s", "t"))
+    (folder / "run").mkdir()
+    expression_of(folder / "data", folder / "run", len(EXPRESSIONS))
+
+
+def _tracker(folder: Path) -> None:
+    from gioconda.learning.tracker.export import export_tracker
+    from gioconda.learning.tracker.train import TrackerTraining, train_tracker
+
+    settings = TrackerTraining(frames=12, batch=2)
+    faces = train_tracker(folder / "data", folder / "a.task", folder / "run", settings, TRACKER_LESSONS, log=2)
+    export_tracker(folder / "run", faces)
+
+
+def _check_tracker(folder: Path) -> list[str]:
+    import onnx
+    from safetensors import safe_open
+
+    run, wrong = folder / "run", []
+    for path in run.glob("faces-*.npy"):
+        if not len(np.load(path, mmap_mode="r", allow_pickle=False)):
+            wrong.append(f"{path.name} is not whole")
+    for part in ("landmarks", "detector"):
+        if (run / f"{part}.safetensors").exists():
+            with safe_open(run / f"{part}.safetensors", framework="numpy") as file:
+                assert file.metadata()
+        if (run / f"{part}.onnx").exists():
+            onnx.checker.check_model(onnx.load(run / f"{part}.onnx"))
+        wrong += _check_log(run / f"{part}.jsonl")
+    if (run / "tracker.json").exists():
+        assert json.loads((run / "tracker.json").read_text())["networks"]
+    return wrong
+
+
+def _tracker_losses(folder: Path) -> dict[int, list[dict[str, Any]]]:
+    """Of both networks; the steps of the second are counted on from a million."""
+    found = {}
+    for part, offset in (("landmarks", 0), ("detector", 1_000_000)):
+        for step, lines in _losses(folder / "run" / f"{part}.jsonl").items():
+            found[offset + step] = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+    return found
+
+
 # Datasets
 
 
@@ -285,6 +336,7 @@ WORKS = (
     ),
     Work("train sketch", _prepare_sketch, _sketch, _check_sketch, lambda folder: _losses(folder / "run" / "log.jsonl")),
     Work("train warp", _prepare_sketch, _warp, _check_warp, lambda folder: _losses(folder / "run" / "log.jsonl")),
+    Work("train tracker", _prepare_tracker, _tracker, _check_tracker, _tracker_losses),
     Work("dataset build", _prepare_footage, _build, _check_build, _built),
 )
 """All of them."""

@@ -283,3 +283,59 @@ def changed_request(data: bytes, random: Random, others: Sequence[bytes] = ()) -
 
 def _without_length(lines: list[bytes]) -> list[bytes]:
     return [line for line in lines if not line.startswith(b"Content-Length")]
+
+
+# Networks
+
+
+def changed_network(data: bytes, random: Random, others: Sequence[bytes] = ()) -> bytes:
+    """An ONNX file that is still one, with another operation, shape, number or output; or changed in its bytes."""
+    import onnx
+
+    if random.random() < 0.4:
+        return changed_bytes(data, random, others)
+    model = onnx.ModelProto.FromString(data)
+    graph = model.graph
+    for _ in range(random.choice((1, 1, 3))):
+        match random.randrange(6):
+            case 0 if graph.initializer:
+                tensor = random.choice(graph.initializer)
+                if tensor.dims:
+                    tensor.dims[random.randrange(len(tensor.dims))] = random.choice((0, 1, 2, 3, 77, -1, 2**40))
+            case 1 if graph.initializer:
+                _other_numbers(random.choice(graph.initializer), random)
+            case 2:
+                node = random.choice(graph.node)
+                node.op_type = random.choice(("Identity", "Neg", "Log", "Shape", "Exp", "ReduceMax", "Transpose", "x"))
+            case 3:
+                node, other = random.choice(graph.node), random.choice(graph.node)
+                if node.input and other.input:
+                    node.input[0] = other.input[-1]
+            case 4:
+                graph.output.append(random.choice(graph.output))
+                del graph.output[random.randrange(len(graph.output))]
+            case _:
+                # The last operation's result, in another shape, under the name of what comes out.
+                name = random.choice(graph.output).name
+                for node in graph.node:
+                    node.output[:] = [f"{name}." if out == name else out for out in node.output]
+                kind = random.choice(("Flatten", "Transpose", "ReduceSum", "Log", "Shape", "ReduceL2", "Exp"))
+                graph.node.append(onnx.helper.make_node(kind, [f"{name}."], [name]))
+                for out in graph.output:
+                    out.type.tensor_type.ClearField("shape")
+    return model.SerializeToString()
+
+
+def _other_numbers(tensor: Any, random: Random) -> None:
+    """Give a tensor of an ONNX network numbers that none has."""
+    odd = struct.pack("<f", random.choice((float("nan"), float("inf"), -3e38, 0.0, 1e-40)))
+    for numbers in ("float_data", "int64_data"):
+        if held := getattr(tensor, numbers):
+            held[random.randrange(len(held))] = -1 if numbers == "int64_data" else struct.unpack("<f", odd)[0]
+    if tensor.raw_data:
+        raw = bytearray(tensor.raw_data)
+        times = random.choice((1, 10, len(raw) // 4))
+        for _ in range(times):
+            at = 4 * random.randrange(max(1, len(raw) // 4))
+            raw[at : at + 4] = odd[: len(raw) - at]
+        tensor.raw_data = bytes(raw)

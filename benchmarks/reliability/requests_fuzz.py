@@ -5,7 +5,7 @@
 
 The real `gioconda studio` in a process of its own is asked for everything that its page and its API can ask for, as its
 own configuration lists it, with one thing spoiled: method, address, length, headers, body (`mutation.py`). Where
-Schemathesis is installed (`pip install schemathesis`), it makes up further requests from the studio's OpenAPI schema:
+Schemathesis is installed (the extra `dev`), it makes up further requests from the studio's OpenAPI schema:
 `--schema` for each of the operations. The second command does one case again and shows request and answer.
 """
 

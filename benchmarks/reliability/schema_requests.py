@@ -1,4 +1,4 @@
-"""Requests that Schemathesis makes up from the studio's own description of its API (`pip install schemathesis`)."""
+"""Requests that Schemathesis makes up from the studio's own description of its API (the extra `dev`)."""
 
 from __future__ import annotations
 

@@ -113,13 +113,15 @@ def visit(
     visits: Sequence[Visit],
     together: threading.Barrier,
     random: Random,
+    later: float = 0.0,
 ) -> bytes:
-    """All that one visitor does; the clip. What happened is noted among the visits."""
+    """All that one visitor does, asking some seconds later; the clip. What happened is noted among the visits."""
     happened, clip = visits[number], b""
     visitor = Visitor(served, str(number))
     together.wait(PATIENCE)
     picture, video = visitor.upload(*files)
     happened.paths = (picture["path"],)
+    time.sleep(later)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         asked = time.monotonic()
@@ -165,15 +167,32 @@ def overtakings(visits: Sequence[Visit]) -> list[int]:
     return [sum(other.asked > mine.answered and at < when for other, at in served) for mine, when in served]
 
 
-def crowd(served: Served, folder: Path, count: int, seed: int = 0) -> dict[str, Any]:
-    """Let so many visitors come to a studio and leave; what happened to them, in numbers. `folder` is for files."""
+def passed_over(visits: Sequence[Visit]) -> list[int]:
+    """For each who was sent away and let in later: how many were let in surely before, though they came surely later.
+
+    Come surely later is whoever asked for the first time after the other had been sent away for the first time.
+    """
+    let_in = [(visit.asks[0], visit.asks[-1]) for visit in visits if visit.asks and visit.asks[-1].let_in]
+    return [
+        sum(others.asked > first.answered and last_of_theirs.answered < last.asked for others, last_of_theirs in let_in)
+        for first, last in let_in
+        if not first.let_in
+    ]
+
+
+def crowd(served: Served, folder: Path, count: int, seed: int = 0, over: float = 0.0) -> dict[str, Any]:
+    """Let so many visitors come to a studio and leave; what happened to them, in numbers.
+
+    `folder` is for files; over so many seconds they come, one after the other.
+    """
     given, moved = pictures(folder, count), driver(folder / "driver.mp4")
     visits, together = [Visit() for _ in range(count)], threading.Barrier(count)
     began = time.monotonic()
 
     def come(number: int) -> bytes:
         try:
-            return visit(served, number, (given[number], moved), visits, together, Random(f"{seed} {number}"))
+            random = Random(f"{seed} {number}")
+            return visit(served, number, (given[number], moved), visits, together, random, over * number / count)
         except BaseException:
             together.abort()  # or the others would wait for this one
             raise
@@ -184,7 +203,7 @@ def crowd(served: Served, folder: Path, count: int, seed: int = 0) -> dict[str, 
     _compare(folder, given, clips, visits)
     waits = [visit.waited for visit in visits if visit.waited is not None]
     refusals = [sum(not ask.let_in for ask in visit.asks) for visit in visits]
-    overtaken = overtakings(visits)
+    overtaken, passed = overtakings(visits), passed_over(visits)
     return {
         "visitors": count,
         "got_a_clip": sum(bool(clip) for clip in clips),
@@ -197,6 +216,7 @@ def crowd(served: Served, folder: Path, count: int, seed: int = 0) -> dict[str, 
         },
         "waited_s": {"median": round(statistics.median(waits), 1), "most": round(max(waits), 1)} if waits else {},
         "overtaken_in_the_queue": {"visitors": sum(map(bool, overtaken)), "most": max(overtaken, default=0)},
+        "passed_over_after_being_sent_away": {"visitors": sum(map(bool, passed)), "most": max(passed, default=0)},
         "memory_mb": {"before": round(memory.first / 1e6), "most": round(memory.most / 1e6)},
         "others_files": {
             "refused": sum(visit.refused for visit in visits),
@@ -222,12 +242,12 @@ def tabs(served: Served, folder: Path, count: int) -> list[int]:
     return held
 
 
-def measured(count: int, waiting: int, seed: int, large: int) -> dict[str, Any]:
+def measured(count: int, waiting: int, seed: int, large: int, over: float) -> dict[str, Any]:
     """A studio of its own, a crowd, and then some tabs with large pictures; and what is left."""
     with tempfile.TemporaryDirectory(prefix="gioconda-visitors-") as place:
         folder = Path(place)
         with Served(folder / "studio", "--max-waiting", str(waiting)) as served:
-            report = {"most_waiting": waiting, **crowd(served, folder, count, seed)}
+            report = {"most_waiting": waiting, "come_over_s": over, **crowd(served, folder, count, seed, over)}
             report["memory_after_each_large_tab_mb"] = tabs(served, folder, large)
         log = served.log.read_text()
         return {
@@ -267,11 +287,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--max-waiting", type=int, default=8, help="the studio's option (default: 8, as the studio's)")
+    parser.add_argument("--over", type=float, default=0.0, metavar="SECONDS", help="in which all come (default: 0)")
     parser.add_argument("--tabs", type=int, default=14, help="tabs with large pictures, opened and closed in the end")
     parser.add_argument("--seed", type=int, default=0, help="for how long people pause")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    report = measured(options.visitors, options.max_waiting, options.seed, options.tabs)
+    report = measured(options.visitors, options.max_waiting, options.seed, options.tabs, options.over)
     print(json.dumps(report, indent=1))
     if options.out:
         options.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import time
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -22,6 +24,8 @@ EVERYWHERE = "0.0.0.0"
 """All networks that this machine is in."""
 PATIENCE = 20
 """Seconds that a request may take to arrive."""
+LINGER = 1.0
+"""Seconds for which somebody who was answered already is heard out."""
 
 
 class LocalServer(ThreadingHTTPServer):
@@ -57,6 +61,16 @@ class LocalServer(ThreadingHTTPServer):
         on all networks has is not known; there the token alone must do.
         """
         return host == self.host or (self._any_host and host is not None)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Hear out who still sends before hanging up: else their machine would throw the answer away."""
+        end = time.monotonic() + LINGER
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_WR)
+            request.settimeout(LINGER)
+            while time.monotonic() < end and request.recv(1 << 16):
+                pass
+        self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no news."""
@@ -95,6 +109,9 @@ class LocalRequest(BaseHTTPRequestHandler):
 
     def _wanted(self) -> str | None:
         """What is asked for, behind the token; None if it was refused."""
+        # A body may stay unread, and must not be taken for the next request.
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
         if not self.server.knows(self.headers.get("Host")):
             self.refuse(HTTPStatus.FORBIDDEN, "this page is for this machine only")
             return None

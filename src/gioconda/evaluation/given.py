@@ -31,7 +31,7 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) 
     """Put tensors into a network, by name, and make it ready to be used; tensors of other names are left out.
 
     Raises:
-        UsageError: a tensor is missing, or has another shape.
+        UsageError: a tensor is missing, has another shape, or holds NaN or infinity.
     """
     wanted = {name: t for name, t in network.state_dict().items() if not name.endswith("num_batches_tracked")}
     for name, like in wanted.items():
@@ -40,6 +40,8 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path, what: str) 
         if tensors[name].shape != like.shape:
             shapes = f"{tuple(tensors[name].shape)}, not {tuple(like.shape)}"
             raise UsageError(f"{path}: no {what}, its tensor {name!r} is of shape {shapes}; {SEE}")
+        if not tensors[name].isfinite().all():
+            raise UsageError(f"{path}: damaged, its tensor {name!r} holds numbers that are none; copy it again")
     network.load_state_dict({name: tensors[name] for name in wanted}, strict=False)
     network.eval().requires_grad_(False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -253,8 +253,17 @@ def to_arrays(watched: Watched) -> dict[str, Any]:
     return signals | {"vectors": watched.vectors, "features": watched.features.astype(np.float32)}
 
 
-def from_arrays(arrays: Any) -> Watched:
-    """Undo :func:`to_arrays`."""
+KEPT_ARRAYS = (*(f.name for f in fields(Signals)), "vectors", "features")
+"""Names of the arrays of :func:`to_arrays`."""
+
+
+def from_arrays(arrays: Mapping[str, Any]) -> Watched:
+    """Undo :func:`to_arrays`. Raises ValueError: the arrays do not fit together."""
+    count, shapes = len(np.atleast_1d(arrays["times"])), {"points": (66, 2), "vectors": (128,)}
+    for name, values in arrays.items():
+        each = values.shape[1:2] if name == "features" else shapes.get(name, ())
+        if values.shape != (count, *each) or values.dtype.kind != ("b" if name == "valid" else "f"):
+            raise ValueError(f"{name} of {values.dtype} and shape {values.shape}")
     signals = Signals(**{f.name: arrays[f.name] for f in fields(Signals)})
     return Watched(signals, arrays["vectors"], arrays["features"].astype(np.float64))
 

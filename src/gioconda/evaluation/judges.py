@@ -15,12 +15,13 @@ picture's right, pitch when it looks up, roll when the head leans clockwise as s
 a picture flips the signs of yaw and roll and leaves pitch alone.
 
 **Errors.** Making a judge raises ``MissingExtraError`` without onnxruntime and ``UsageError`` where a
-network's file is not in ``models_dir``. Judging raises nothing: what cannot be seen is None or NaN.
+network's file is not in ``models_dir``. What cannot be seen is None or NaN; a network that is another than its
+name says, and gives something else, is a ``UsageError`` when it is first asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ import numpy.typing as npt
 
 from gioconda.errors import UsageError
 from gioconda.inference import open_network
+from gioconda.untrusted import one_line
 
 Picture = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
@@ -45,6 +47,8 @@ NOSE_TIP = 30
 EYES = (slice(36, 42), slice(42, 48))
 EYE_CORNERS = ((36, 39), (42, 45))
 MOUTH_CORNERS = (58, 62)
+SMALLEST = 4
+"""Pixels across and down from which something can be a face."""
 INNER_UPPER_LIP = (59, 60, 61)
 INNER_LOWER_LIP = (65, 64, 63)
 
@@ -99,8 +103,8 @@ class FaceJudge:
 
     def __init__(self, models_dir: Path | str, threads: int = 1) -> None:
         """Load both networks from the folder, each to run on ``threads`` cores."""
-        self._detector = _Network(models_dir, "mnv3_detection_opt.onnx", threads)
-        self._landmarks = _Network(models_dir, "lm_model0_opt.onnx", threads)
+        self._detector = _Network(models_dir, "mnv3_detection_opt.onnx", threads, (1, 2, 56, 56), (1, 2, 56, 56))
+        self._landmarks = _Network(models_dir, "lm_model0_opt.onnx", threads, (1, 198, 28, 28))
 
     def __call__(self, rgb: Picture, previous: JudgedFace | None = None) -> JudgedFace | None:
         """Return the face in the picture or None; follows ``previous``, detects afresh if that is lost."""
@@ -128,10 +132,10 @@ class FaceJudge:
     def locate(self, rgb: Picture, box: Box) -> JudgedFace | None:
         """Return the landmarks of the face inside ``box``, or None where the network is not sure of them."""
         x0, y0, x1, y1 = _grown(box, 0.1, 0.125)
-        if min(x1 - x0, y1 - y0) < 4:
+        if min(x1 - x0, y1 - y0) < SMALLEST:
             return None
         to_crop = _stretch((x0, y0, x1, y1), 224)
-        (maps,) = self._landmarks(_normalised(_cut(rgb, to_crop, (224, 224))))
+        maps = self._landmarks(_normalised(_cut(rgb, to_crop, (224, 224))))[0]
         # 66 heat maps of 28 x 28, then as many offsets down and across, both squeezed through a sigmoid.
         heat, down, across = maps[0].astype(np.float64).reshape(3, 66, 28 * 28)
         peak = heat.argmax(axis=1)
@@ -147,6 +151,8 @@ class FaceJudge:
         points = _moved(in_crop, cv2.invertAffineTransform(to_crop))
         if not confidence >= self.confidence_threshold or not np.isfinite(points).all():
             return None
+        if np.ptp(points, axis=0).min() < SMALLEST:
+            return None
         return JudgedFace(points, confidence, _extent(points))
 
 
@@ -156,7 +162,7 @@ class PoseJudge:
     def __init__(self, models_dir: Path | str, threads: int = 1) -> None:
         """Load both networks from the folder, each to run on ``threads`` cores."""
         names = ("fsanet-1x1-iter-688590.onnx", "fsanet-var-iter-688590.onnx")
-        self._networks = tuple(_Network(models_dir, name, threads) for name in names)
+        self._networks = tuple(_Network(models_dir, name, threads, (1, 3)) for name in names)
 
     def __call__(self, rgb: Picture, face: JudgedFace) -> HeadPose:
         """Return the head's pose, from a square crop around the face.
@@ -190,7 +196,7 @@ class EyeJudge:
 
     def __init__(self, models_dir: Path | str, threads: int = 1) -> None:
         """Load the network from the folder, to run on ``threads`` cores."""
-        self._network = _Network(models_dir, "mnv3_gaze32_split_opt.onnx", threads)
+        self._network = _Network(models_dir, "mnv3_gaze32_split_opt.onnx", threads, (2, 3, 8, 8))
 
     def __call__(self, rgb: Picture, face: JudgedFace) -> JudgedEyes:
         """Return iris and contrast of both eyes."""
@@ -203,7 +209,7 @@ class EyeJudge:
         # The network looks at 1.4 x 1.2 eye widths, squeezed to 32 x 32, the nose always on the same side.
         views = [np.diag([side * 32 / 1.4, 32 / 1.2]) for side in (1.0, -1.0)]
         crops = [_cut(rgb, _placed(view @ frame, 16.0), (32, 32)) for view, frame in zip(views, frames, strict=True)]
-        maps, _ = self._network(np.concatenate([_normalised(crop) for crop in crops]))
+        maps = self._network(np.concatenate([_normalised(crop) for crop in crops]))[0]
         irises = []
         for (heat, down, across), view in zip(maps.astype(np.float64).reshape(2, 3, 64), views, strict=True):
             peak = int(heat.argmax())
@@ -228,15 +234,16 @@ class EyeJudge:
 class IdentityJudge:
     """MobileFaceNet: who it is."""
 
-    def __init__(self, models_dir: Path | str, threads: int = 1, name: str = "mobilefacenet.onnx") -> None:
+    def __init__(self, models_dir: Path | str, threads: int = 1, name: str | None = None) -> None:
         """Load the network from the folder, to run on ``threads`` cores; ``name``: of another one of its kind."""
-        self._network = _Network(models_dir, name, threads)
+        length = 128 if name is None else None
+        self._network = _Network(models_dir, name or "mobilefacenet.onnx", threads, (1, length))
 
     def embed(self, rgb: Picture, points: Array) -> Array:
-        """Return the unit vector (128,) of the face with these :func:`five_points` (5, 2)."""
+        """Return the unit vector (D,) of the face with these :func:`five_points` (5, 2); MobileFaceNet's D is 128."""
         crop = _cut(rgb, similarity(points, _ARCFACE), (112, 112))
         vector = self._network(_normalised(crop))[0][0].astype(np.float64)
-        return np.asarray(vector / np.linalg.norm(vector))
+        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
 
 
 @dataclass(frozen=True)
@@ -386,26 +393,43 @@ def similarity(source: Array, target: Array) -> Array:
     """
     z, w = source @ [1, 1j], target @ [1, 1j]
     dz, dw = z - z.mean(), w - w.mean()
-    k = (dz.conj() @ dw) / (dz.conj() @ dz)
+    k = (dz.conj() @ dw) / max(float((dz.conj() @ dz).real), 1e-9)
     c = w.mean() - k * z.mean()
     return np.array([[k.real, -k.imag, c.real], [k.imag, k.real, c.imag]])
 
 
 class _Network:
-    """One ONNX network with one input, on the CPU."""
+    """One ONNX network with one input, on the CPU; ``shapes``: of its first outputs, None for any length."""
 
-    def __init__(self, models_dir: Path | str, name: str, threads: int) -> None:
+    def __init__(self, models_dir: Path | str, name: str, threads: int, *shapes: tuple[int | None, ...]) -> None:
         path = Path(models_dir) / name
         if not path.is_file():
             raise UsageError(f"{path} does not exist; the folder of measuring networks must hold {name}.")
+        self._path, self._shapes = path, shapes
         self._session: Any = open_network(path, threads=threads)
-        self._input: str = self._session.get_inputs()[0].name
+        self._inputs: list[str] = [given.name for given in self._session.get_inputs()]
 
     def __call__(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-        """Run the network; one array for each of its outputs."""
-        feed: Mapping[str, npt.NDArray[np.float32]] = {self._input: np.ascontiguousarray(tensor)}
-        outputs: list[npt.NDArray[np.float32]] = self._session.run(None, feed)
+        """Run the network; the outputs whose shapes are known. Raises UsageError: it gives no such thing."""
+        feed = dict.fromkeys(self._inputs[:1], np.ascontiguousarray(tensor))
+        try:
+            outputs: list[Any] = self._session.run(None, feed)[: len(self._shapes)]
+        except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
+            raise UsageError(f"{self._path}: a network of another kind ({one_line(error)}); copy it again") from error
+        if len(outputs) < len(self._shapes) or not all(map(_is_of, outputs, self._shapes)):
+            raise UsageError(
+                f"{self._path}: a network of another kind, or damaged: what it says of a picture is not "
+                f"{' and '.join(map(str, self._shapes))} numbers; copy it again"
+            )
         return outputs
+
+
+def _is_of(output: Any, shape: tuple[int | None, ...]) -> bool:
+    """Whether a network's output is an array of finite numbers of a shape, None for any length."""
+    if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.ndim != len(shape):
+        return False
+    fits = all(wanted in (None, length) for wanted, length in zip(shape, output.shape, strict=True))
+    return fits and output.size > 0 and bool(np.isfinite(output).all())
 
 
 def _normalised(rgb: Picture) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from gioconda.errors import PictureError
 from gioconda.evaluation import results
 from gioconda.evaluation.catalogue import BY_NAME, FAMILIES, NOT_MEASURED, Measure, measures
 from gioconda.evaluation.charts import Point, Series, curve, scatter, strips
@@ -20,6 +21,7 @@ from gioconda.evaluation.protocol import WORST, kept_views
 from gioconda.evaluation.renderers import STILL
 from gioconda.evaluation.results import ALL, GROUP_TITLES, LONG, TUNED, pick, shown
 from gioconda.evaluation.store import ClipFolder, Kept, write_text
+from gioconda.media.pictures import read_picture
 
 NAME = "report.html"
 PANEL = 168
@@ -189,7 +191,7 @@ def _film(folder: ClipFolder, columns: Sequence[str], places: Sequence[int], fps
                 strip.paste(panel, (x, 0))
                 x += panel.width
             frames.append(strip)
-    except OSError:
+    except PictureError:
         return ""
     if not frames:
         return ""
@@ -200,9 +202,8 @@ def _film(folder: ClipFolder, columns: Sequence[str], places: Sequence[int], fps
 
 
 def _panel(path: Path) -> Image.Image:
-    """A kept frame, fitted to a panel's square: the whole of it, on dark."""
-    with Image.open(path) as image:
-        return ImageOps.pad(image.convert("RGB"), (PANEL, PANEL), color=(24, 24, 24))
+    """A kept frame, fitted to a panel's square: the whole of it, on dark. Raises `PictureError`."""
+    return ImageOps.pad(Image.fromarray(read_picture(path).rgb), (PANEL, PANEL), color=(24, 24, 24))
 
 
 def _data(data: bytes, kind: str) -> str:
@@ -252,10 +253,11 @@ def _worst_rows(root: Path, clips: Iterable[Kept], maker: Maker, measure: Measur
         for column in columns:
             who = f"{maker[0]}-{maker[1]}" if column == "result" else column
             path = folder.frame(who, 0 if column == "picture" else index)
-            if not path.is_file():
-                break
             file = io.BytesIO()
-            _panel(path).save(file, "JPEG", quality=82)
+            try:
+                _panel(path).save(file, "JPEG", quality=82)
+            except PictureError:  # it is not there, or damaged
+                break
             pictures.append(f'<img loading="lazy" alt="{column}" src="{_data(file.getvalue(), "image/jpeg")}">')
         if len(pictures) == len(columns):
             unit = f" {measure.unit}" if measure.unit else ""

@@ -11,7 +11,7 @@ import math
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,12 +25,14 @@ from gioconda.errors import UsageError
 from gioconda.evaluation import bootstrap, movement
 from gioconda.evaluation.bootstrap import FEW, Estimate
 from gioconda.evaluation.catalogue import BY_NAME, NOT_MEASURED, Measure, measures
+from gioconda.evaluation.foreign import is_whole
 from gioconda.evaluation.frechet import frechet
 from gioconda.evaluation.identity import frechet_identity
 from gioconda.evaluation.judges import Array
 from gioconda.evaluation.protocol import Run, Size, kept_views
 from gioconda.evaluation.renderers import FINE_TUNED, STILL, mode
 from gioconda.evaluation.store import ClipFolder, Kept, plain, write_text
+from gioconda.untrusted import parse_json
 
 FORMAT = "gioconda-evaluation"
 VERSION = 1
@@ -362,7 +364,7 @@ def read(out: Path) -> dict[str, Any]:
     """
     path = out / NAME
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
+        whole = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist; run 'gioconda evaluate' into {out} first") from None
     except (OSError, ValueError) as error:
@@ -373,7 +375,7 @@ def read(out: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path} is of version {whole.get('version')}, this program reads {VERSION}; choose another folder"
         )
-    if not isinstance(whole.get("runs"), dict) or not all(isinstance(whole.get(name), list) for name in _LISTS):
+    if not is_whole(whole, *([f.name for f in fields(kind)] for kind in (Row, Pair))):
         raise UsageError(f"{path} is incomplete; choose another folder, or delete it")
     return whole
 

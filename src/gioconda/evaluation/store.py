@@ -18,12 +18,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from gioconda.errors import OutputError
-from gioconda.evaluation.grading import Grades, Watched, from_arrays, to_arrays
+from gioconda.errors import OutputError, UsageError
+from gioconda.evaluation.foreign import checked_facts
+from gioconda.evaluation.grading import KEPT_ARRAYS, Grades, Watched, from_arrays, to_arrays
 from gioconda.evaluation.judges import Picture
 from gioconda.evaluation.shots import sha256
 from gioconda.media.files import spoken_os_error, whole_file
 from gioconda.media.pictures import jpeg
+from gioconda.untrusted import one_line, parse_json, read_arrays
 
 SHOWN = 256
 """Longest side, in pixels, of the frames kept to be looked at."""
@@ -89,21 +91,31 @@ class ClipFolder:
 
     def load(self, renderer: str, views: int) -> Kept | None:
         """The kept figures; None where there are none, or none that can be read, of this input."""
-        path, arrays = self._names(renderer, views)
+        path, _ = self._names(renderer, views)
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            if self._source not in (None, raw["source"]) or not arrays.is_file():
+            raw = parse_json(path.read_bytes())
+            if self._source not in (None, raw["source"]):
                 return None
             values = {name: (_number(v), _number(w)) for name, (v, w) in raw["values"].items()}
             frames = {name: [_number(v) for v in row] for name, row in raw["frames"].items()}
-            return Kept(self.clip, renderer, views, values, frames, raw["facts"])
-        except (OSError, ValueError, KeyError, TypeError):
+            self.watched(renderer, views)  # or the results would find out that it cannot be read
+            return Kept(self.clip, renderer, views, values, frames, checked_facts(raw["facts"], frames))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, UsageError):
             return None
 
     def watched(self, renderer: str, views: int) -> Watched:
-        """What the judges said of the clip, or of its truth or driver (`renderer` "truth", 0 views)."""
-        with np.load(self._names(renderer, views)[1], allow_pickle=False) as arrays:
-            return from_arrays(arrays)
+        """What the judges said of the clip, or of its truth or driver (`renderer` "truth", 0 views).
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        path = self._names(renderer, views)[1]
+        try:
+            return from_arrays(dict(zip(KEPT_ARRAYS, read_arrays(path, *KEPT_ARRAYS), strict=True)))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{path}: kept figures that cannot be read ({one_line(error)}); delete {self.path}"
+            ) from error
 
     def save(self, renderer: str, views: int, grades: Grades, facts: dict[str, Any]) -> Kept:
         """Keep the figures, the JSON last: it says that all is there."""

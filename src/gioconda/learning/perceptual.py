@@ -75,6 +75,8 @@ class Perceptual(nn.Module):
                 wanted = getattr(layer, part).shape
                 if name not in tensors or tensors[name].shape != wanted:
                     raise UsageError(f"{weights}: not {plan.name}, it has no {name} of shape {tuple(wanted)}")
+                if not tensors[name].float().isfinite().all():
+                    raise UsageError(f"{weights}: damaged, {name} holds numbers that are none; copy it again")
                 getattr(layer, part).data = tensors[name].float()
             layers += [layer, nn.ReLU()]
             inside = width

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -55,8 +56,10 @@ class Asked:
     def of(query: str) -> Asked:
         """From the address. Raises ValueError."""
         given = dict(parse_qsl(query))
-        at = given.get("at")
-        return Asked(int(given.get("after", 0)), None if at is None else float(at), given.get("driver") == "1")
+        at = float(given["at"]) if "at" in given else None
+        if at is not None and not math.isfinite(at):
+            raise ValueError(f"{at} is no time")
+        return Asked(int(given.get("after", 0)), at, given.get("driver") == "1")
 
 
 def with_driver(portrait: Rgb, driver: Rgb) -> Rgb:

@@ -30,6 +30,8 @@ def read_stream(address: str = "pipe:0") -> Iterator[VideoFrame]:
             if not container.streams.video:
                 raise VideoError("standard input: there are no pictures in what comes; pipe a video in")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise VideoError("standard input: what comes is coded in a way that is not known here; use H.264")
             if stream.width * stream.height > MAX_VIDEO_PIXELS:
                 raise VideoError(
                     f"standard input: {stream.width} x {stream.height} pixels are too large; use less than 8192 x 8192"

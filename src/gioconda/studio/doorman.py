@@ -11,17 +11,18 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gioconda.studio.turns import KEPT, Turns
 from gioconda.studio.visitors import COOKIE, Visitors, new_visitor, visitor_of
 from gioconda.untrusted import parse_json
 
@@ -38,6 +39,9 @@ _READ = re.compile(
     rf"|{_API}/call/(v2/)?{_CALLS}/\w+"
 )
 _WRITTEN = re.compile(rf"{_API}/(upload|queue/join|cancel|reset|run/predict|call/(v2/)?{_CALLS})/?")
+
+_QUEUED = re.compile(rf"{_API}/(queue/join|call/(v2/)?{_CALLS})/?")
+"""What has to wait in the queue."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; worker-src 'self' blob:; "
@@ -62,12 +66,16 @@ class Doorman:
         visitors: whose files are whose.
         hosts: names under which the studio may be asked for; none for any.
         token: what a visitor must bring, as `?token=` once or as a bearer's; None for nothing.
+        room: how many more the queue takes now.
+        turns: who is next when it is full.
     """
 
     app: ASGIApp
     visitors: Visitors
     hosts: frozenset[str] = frozenset()
     token: str | None = None
+    room: Callable[[], int] = lambda: 1
+    turns: Turns = field(default_factory=Turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through or refuse one request."""
@@ -80,6 +88,7 @@ class Doorman:
         newcomer = scope["path"] == "/" and COOKIE not in cookies
         visitor = visitor_of(cookies, (scope.get("client") or ("",))[0])
 
+        queued = scope["method"] == "POST" and _QUEUED.fullmatch(scope["path"]) is not None
         last: Message | None = None
 
         async def answer(message: Message) -> None:
@@ -88,6 +97,10 @@ class Doorman:
             if message["type"] == "http.response.start":
                 sent = MutableHeaders(scope=message)
                 sent.update(_HEADERS)
+                if queued and message["status"] == 200:
+                    self.turns.let_in(visitor)
+                elif queued and message["status"] == 503:  # two came at the same moment for one place
+                    self.turns.sent_away(visitor)
                 if newcomer:
                     sent.append("Set-Cookie", _cookie(COOKIE, new_visitor()))
             await send(message)
@@ -97,6 +110,8 @@ class Doorman:
             body = await _body(receive)
             refusal = self._misuse(body, visitor)
             receive = _again(body or b"", receive)
+        if refusal is None and queued:
+            refusal = self._full(visitor)
         try:
             await (refusal or self.app)(scope, receive, answer)
         except asyncio.CancelledError:  # the studio closes; tabs that are open listen for news
@@ -135,6 +150,18 @@ class Doorman:
         if all(self.visitors.owns(visitor, path) for path in _paths(message)):
             return None
         return PlainTextResponse("there is no such file of yours\n", 403)
+
+    def _full(self, visitor: str) -> Response | None:
+        """What somebody is told for whom the queue has no room, since it is full or others were sent away before."""
+        before = self.turns.before(visitor)
+        if before < self.room():
+            return None
+        self.turns.sent_away(visitor)
+        told = (
+            f"Queue is full, and {before} were sent away before you. "
+            f"Ask again within {KEPT:g} seconds, and your place among them is kept."
+        )
+        return JSONResponse({"detail": told}, 503, {"Retry-After": "2"})
 
     def _stranger(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> Response | None:
         """What somebody is told who has not shown the token yet; None for whoever has."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from gradio.routes import mount_gradio_app
@@ -44,7 +45,10 @@ def serve(bound: socket.socket, token: str | None, limits: Limits, folder: Path,
     """
     studio = Studio(Visitors(folder / "visitors"), limits)
     with tempfile.TemporaryDirectory(prefix="gioconda-previews-") as previews:
-        guarded = Doorman(_app(studio, Path(previews)), studio.visitors, frozenset() if token else LOCAL, token)
+        page = build_page(studio)
+        app = _app(studio, page, Path(previews))
+        hosts = frozenset() if token else LOCAL
+        guarded = Doorman(app, studio.visitors, hosts, token, lambda: limits.waiting - len(page._queue))
         server = uvicorn.Server(
             uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1, ws="none", server_header=False)
         )
@@ -58,7 +62,7 @@ def serve(bound: socket.socket, token: str | None, limits: Limits, folder: Path,
             studio.jobs.stop_all(PATIENCE)
 
 
-def _app(studio: Studio, previews: Path) -> FastAPI:
+def _app(studio: Studio, page: gr.Blocks, previews: Path) -> FastAPI:
     for name in builtin_names():
         save_preview(builtin(name).trimmed(0, PREVIEW_SECONDS), previews / f"{name}.webp", PREVIEW_SIDE)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -71,7 +75,7 @@ def _app(studio: Studio, previews: Path) -> FastAPI:
     )
     return mount_gradio_app(
         app,
-        build_page(studio),
+        page,
         path="/",
         app_kwargs={"exception_handlers": TOLD},
         server_name="127.0.0.1",

@@ -16,6 +16,8 @@ from onnx import helper, numpy_helper
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gioconda.errors import UsageError
+from gioconda.learning.checkpoint import DAMAGE
 from gioconda.learning.dataset import EXCLUDED_LICENCES, EXCLUDED_SOURCES
 from gioconda.learning.tracker.faces import SIDE, Faces
 from gioconda.learning.tracker.learner import below, best_device, work_done
@@ -23,6 +25,7 @@ from gioconda.learning.tracker.networks import DetectorNet, LandmarkNet
 from gioconda.learning.tracker.quantised import quantise_detector
 from gioconda.tracking.crops import CROP
 from gioconda.tracking.distilled import NETWORKS
+from gioconda.untrusted import one_line
 
 OPSET = 17
 HALVED_FROM = 256
@@ -58,7 +61,17 @@ def export_tracker(run: Path, faces: Faces) -> None:
 
     What is exported is the running mean of the weights; the detector's inner layers compute in eight bits, and other
     weights are stored in half precision.
+
+    Raises:
+        UsageError: something in the run is damaged.
     """
+    try:
+        _export(run, faces)
+    except DAMAGE as error:
+        raise UsageError(f"{run}: its networks cannot be written ({one_line(error)}); begin another run") from error
+
+
+def _export(run: Path, faces: Faces) -> None:
     card: dict[str, Any] = {
         "name": "tracker",
         "data": json.loads((run / "faces.json").read_text()) | {"faces": len(faces.person), "pixels": SIDE},

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.errors import MissingExtraError, UsageError
-from gioconda.face import NOSE_TIP, Points, eye_distance, eye_middles
+from gioconda.face import LANDMARKS, NOSE_TIP, Points, eye_distance, eye_middles
 from gioconda.learning.dataset import Shot, training_shots, training_stills
 from gioconda.learning.tracker.profiles import rendered, turned_copies
 from gioconda.media.files import whole_file
@@ -67,8 +67,8 @@ def face_pool(data: Path, teacher: Path, run: Path, count: int, progress: Progre
             _make(data, teacher, run, count, progress)
             with whole_file(note) as file:
                 file.write(json.dumps(about).encode() + b"\n")
-        return Faces(*(np.load(_file(run, name), mmap_mode="c", allow_pickle=False) for name in Faces.__annotations__))
-    except (ValueError, EOFError) as error:
+        return _read(run)
+    except ValueError as error:
         raise UsageError(
             f"{run}: its faces cannot be read ({one_line(error)}); delete {note.name} to begin anew"
         ) from error
@@ -76,6 +76,32 @@ def face_pool(data: Path, teacher: Path, run: Path, count: int, progress: Progre
 
 def _file(run: Path, name: str) -> Path:
     return run / f"faces-{name}.npy"
+
+
+def _read(run: Path) -> Faces:
+    """The pool that lies in a run. Raises ValueError: damaged, or none."""
+    faces = Faces(*(_array(_file(run, name)) for name in Faces.__annotations__))
+    count = len(np.atleast_1d(faces.person))
+    for name, kind, shape in (
+        ("frames", np.uint8, (SIDE, SIDE, 3)),
+        ("points", np.float32, (LANDMARKS, 3)),
+        ("expression", np.float32, (len(EXPRESSIONS),)),
+        ("person", np.int32, ()),
+    ):
+        values = getattr(faces, name)
+        if values.shape != (count, *shape) or values.dtype != kind:
+            raise ValueError(f"{name}: {values.dtype} {values.shape}")
+    if not count or not np.isfinite(faces.points).all() or faces.person.min() != 0:
+        raise ValueError("no faces, or of nobody")
+    return faces
+
+
+def _array(path: Path) -> Array:
+    """An array that is not read before it is used. Raises ValueError."""
+    try:
+        return np.asanyarray(np.load(path, mmap_mode="c", allow_pickle=False))
+    except Exception as error:  # a header is Python text: reading it raises nearly anything
+        raise ValueError(f"{path.name}: {error}") from error
 
 
 def _make(data: Path, teacher: Path, run: Path, count: int, progress: Progress) -> None:
@@ -87,8 +113,8 @@ def _make(data: Path, teacher: Path, run: Path, count: int, progress: Progress) 
             person.append(number)
             tick()
     copies = list(turned_copies(np.stack(points)))
-    told = np.load(_file(run, "expression"), allow_pickle=False) if _file(run, "expression").exists() else np.empty(0)
-    whole = len(told) == len(frames) + len(copies)
+    told = _array(_file(run, "expression")) if _file(run, "expression").exists() else np.empty(0)
+    whole = told.shape == (len(frames) + len(copies), len(EXPRESSIONS))
     expression = told[: len(frames)] if whole else _asked(teacher, frames, progress)
     with progress("turning faces", len(copies)) as tick:
         for row, target in copies:
