@@ -12,7 +12,7 @@ it. It is one layer for a whole clip: nothing of it moves or flickers. `detectio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -46,6 +46,8 @@ _STRONGEST = 2.2
 """Most strength anywhere, in levels."""
 _ON_AVERAGE = 1.45
 """Most strength over the region, in levels: a peak signal-to-noise ratio of 44.9 dB."""
+_BAND_PIXELS = 1_000_000
+"""Pixels of the rows that are worked on at a time: no picture of a vast clip is there twice because of the mark."""
 _DIM = 90.0
 """Brightness below which strength falls, to half of it at the darkest: dark paint shows more."""
 
@@ -81,7 +83,7 @@ class Layer:
     """What is added to every frame of a clip: the same for red, green and blue.
 
     Attributes:
-        brighter, darker: uint8 (height, width, 3), what to add and what to take away.
+        brighter, darker: uint8 (height, width), what to add and what to take away.
     """
 
     brighter: NDArray[np.uint8]
@@ -100,25 +102,37 @@ class Layer:
         side = max(max(box.width, box.height) for box in regions)
         tile = max(float(SHORTEST_TILE), side / TILES)
         strength = _strength(rgb, regions, GRID / tile)
-        change = np.rint(strength * _pattern(width, height, tile)).astype(np.int8)
-        changes = change.clip(min=0), -change.clip(max=0)
-        return Layer(*(np.repeat(part.astype(np.uint8)[..., None], 3, axis=2) for part in changes))
+        brighter, darker = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
+        for rows in _bands(height, width):
+            change = np.rint(strength[rows] * _pattern(width, rows, tile))
+            brighter[rows], darker[rows] = change.clip(min=0), -change.clip(max=0)
+        return Layer(brighter, darker)
 
     def on(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A frame with the mark, uint8 (height, width, 3)."""
-        return np.asarray(cv2.subtract(cv2.add(rgb, self.brighter), self.darker), np.uint8)
+        marked = np.empty_like(rgb)
+        for rows in _bands(*rgb.shape[:2]):
+            brighter, darker = (cv2.cvtColor(part[rows], cv2.COLOR_GRAY2RGB) for part in (self.brighter, self.darker))
+            cv2.subtract(cv2.add(rgb[rows], brighter), darker, dst=marked[rows])
+        return marked
 
 
-def _pattern(width: int, height: int, tile: float) -> Array:
-    """The repeated tile, float32 (height, width), with tiles of some pixels a side."""
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """The rows of a picture, some at a time."""
+    step = max(1, _BAND_PIXELS // width)
+    return (slice(top, min(top + step, height)) for top in range(0, height, step))
+
+
+def _pattern(width: int, rows: slice, tile: float) -> Array:
+    """Some rows of the repeated tile, float32 (rows, width), with tiles of some pixels a side."""
     fine = _fine_tile()
     step = len(fine) / tile
 
-    def places(count: int) -> Array:
-        return (((np.arange(count) + 0.5) * step - 0.5) % len(fine)).astype(np.float32)
+    def places(first: int, end: int) -> Array:
+        return (((np.arange(first, end) + 0.5) * step - 0.5) % len(fine)).astype(np.float32)
 
-    columns, rows = np.meshgrid(places(width), places(height))
-    return cv2.remap(np.pad(fine, (0, 2), mode="wrap"), columns, rows, cv2.INTER_LINEAR)
+    across, down = np.meshgrid(places(0, width), places(rows.start, rows.stop))
+    return cv2.remap(np.pad(fine, (0, 2), mode="wrap"), across, down, cv2.INTER_LINEAR)
 
 
 def _strength(rgb: NDArray[np.uint8], regions: Sequence[Box], factor: float) -> Array:
@@ -142,8 +156,8 @@ def _strength(rgb: NDArray[np.uint8], regions: Sequence[Box], factor: float) -> 
     average = float(np.sqrt((strength**2).sum() / max(float(inside.sum()), 1.0)))
     strength *= min(1.0, _ON_AVERAGE / max(average, 1e-6))
     enlarged = cv2.resize(strength, (width, height), interpolation=cv2.INTER_LINEAR)
-    kept = np.zeros_like(enlarged)
+    outside = np.ones((height, width), np.uint8)
     for box in regions:
-        part = np.s_[round(box.y) : round(box.y + box.height), round(box.x) : round(box.x + box.width)]
-        kept[part] = enlarged[part]
-    return kept
+        outside[round(box.y) : round(box.y + box.height), round(box.x) : round(box.x + box.width)] = 0
+    np.copyto(enlarged, 0, where=outside.view(bool))
+    return enlarged
