@@ -39,16 +39,18 @@ TORCH_FOLDER = "torchinductor_"
 class Served:
     """The studio in a process of its own; what it writes without being told where comes to lie in `folder`."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, without: str = "") -> None:
+        """Start it; `without` names a package that cannot be imported there."""
         folder.mkdir()
         self.folder = folder
         self.temporary = folder / "tmp"
         self.log = folder / "log"
         for place in ("tmp", "home", "cwd"):
             (folder / place).mkdir()
+        lack = f"import sys; sys.modules[{without!r}] = None\n" if without else ""
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", WATCHED, "studio", "--port", "0", "--no-browser", *options],
+                [sys.executable, "-c", lack + WATCHED, "studio", "--port", "0", "--no-browser", *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,10 +23,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser import CHROMIUM, Browser
+from company import QUIET, Company
 from gioconda import Motion
 from gioconda.cli import main
 from gioconda.credentials.detection import detect
-from gioconda.errors import MissingExtraError, OutputError, VideoError
+from gioconda.errors import VideoError
 from gioconda.face import face_model
 from gioconda.live.calibration import FIRST, LONG_GONE, Calibration
 from gioconda.live.drawing import Drawing, Look, Reflection, sketcher
@@ -35,7 +37,7 @@ from gioconda.live.newest import EndError, Newest, relay
 from gioconda.live.pace import GOAL, LEAST, PATIENCE, SMALLEST, Pace, sizes_below
 from gioconda.live.server import INFO, LiveServer, encoded, with_driver
 from gioconda.live.source import Captured, captured, paced
-from gioconda.live.virtual_camera import VirtualCamera, fitted
+from gioconda.live.virtual_camera import GROUND, fitted
 from gioconda.media.stream import read_stream
 from gioconda.media.video import VideoFrame
 from gioconda.retarget import Gains, retarget
@@ -520,15 +522,88 @@ def test_a_portrait_of_any_shape_fits_the_camera():
     assert fitted(np.zeros((1, 5000, 3), np.uint8)).shape == (720, 1280, 3)
 
 
-def test_without_a_virtual_camera_it_is_said_what_to_do():
+CAMERA = """
+class Camera:
+    device = "a camera that writes a file"
+
+    def __init__(self, width, height, fps):
+        if not {there}:
+            raise RuntimeError("'obs' backend: none here\\n'v4l2loopback' backend: No video device found.")
+        self.file = open({out!r}, "wb", buffering=0)
+        self.file.write(bytes([width // 16, height // 16, round(fps)]))
+
+    def send(self, frame):
+        assert frame.dtype == "uint8" and frame.flags.c_contiguous
+        self.file.write(frame.tobytes())
+
+    def close(self):
+        self.file.write(b"closed")
+        self.file.close()
+"""
+"""In place of pyvirtualcam, which wants a device of the system that few test machines have."""
+
+
+def with_camera(picture, source, prelude="pass"):
+    """What comes of `gioconda live --virtual-camera`, in a process of its own."""
+    command = f"import sys; {prelude}; from gioconda.cli import main; sys.exit(main(sys.argv[1:]))"
+    options = ["live", str(picture), "--source", str(source), "--virtual-camera", "--no-browser", "--size", "256"]
+    return subprocess.run([sys.executable, "-c", command, *options], capture_output=True, text=True, timeout=120)
+
+
+def test_without_pyvirtualcam_it_is_said_how_to_get_it(picture, driver):
+    ended = with_camera(picture, driver, "sys.modules['pyvirtualcam'] = None")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("gioconda: error [missing-extra]: --virtual-camera needs pyvirtualcam")
+    assert "pip install 'gioconda[live]'" in ended.stderr
+    assert ended.stdout == ""
+
+
+def refused(ended):
+    """Whether the command told, in one line, that there is no virtual camera, and what to do."""
+    return (
+        ended.returncode == 2
+        and re.fullmatch(
+            r"gioconda: error \[bad-output\]: there is no virtual camera to write to \(.+\); make one: "
+            r"v4l2loopback on Linux, OBS Studio on Windows and macOS\n",
+            ended.stderr,
+        )
+        and not ended.stdout
+    )
+
+
+def test_without_a_virtual_camera_it_is_said_what_to_do(picture, driver):
     if util.find_spec("pyvirtualcam") is None:
-        with pytest.raises(MissingExtraError, match=r"pip install 'gioconda\[live\]'"):
-            VirtualCamera()
-    elif list(Path("/dev").glob("video*")):
+        pytest.skip("pyvirtualcam is not installed: the next test has what it would say")
+    if list(Path("/dev").glob("video*")):
         pytest.skip("there are video devices: one of them may be a virtual camera")
-    else:
-        with pytest.raises(OutputError, match=r"there is no virtual camera to write to .*v4l2loopback"):
-            VirtualCamera()
+    ended = with_camera(picture, driver)
+    assert refused(ended), ended
+
+
+def test_a_virtual_camera_that_cannot_be_opened_is_told_of(picture, driver, tmp_path):
+    (tmp_path / "pyvirtualcam.py").write_text(CAMERA.format(there=False, out=""))
+    ended = with_camera(picture, driver, f"sys.path.insert(0, {str(tmp_path)!r})")
+    assert refused(ended), ended
+    assert "'obs' backend: none here; 'v4l2loopback' backend: No video device found)" in ended.stderr
+
+
+def test_a_virtual_camera_gets_the_portrait(picture, portrait, driver, tmp_path):
+    """All of it but the device: what is sent is as large as promised, the portrait amid a ground, and it moves."""
+    out = tmp_path / "frames"
+    (tmp_path / "pyvirtualcam.py").write_text(CAMERA.format(there=True, out=str(out)))
+    ended = with_camera(picture, driver, f"sys.path.insert(0, {str(tmp_path)!r})")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "and it is the camera a camera that writes a file\n" in ended.stdout
+    sent = out.read_bytes()
+    assert sent[:3] == bytes([1280 // 16, 720 // 16, 30])
+    assert sent.endswith(b"closed")
+    frames = np.frombuffer(sent[3:-6], np.uint8).reshape(-1, 720, 1280, 3)
+    assert len(frames) > 3
+    assert (frames[:, :, :270] == GROUND).all()
+    assert (frames[:, :, -270:] == GROUND).all()
+    first = cv2.resize(frames[0, :, 280:1000], (256, 256), interpolation=cv2.INTER_AREA)
+    assert np.abs(first.astype(int) - portrait.views[0].rgb).mean() < 4
+    assert np.abs(np.diff(frames[:, ::8, 280:1000:8].astype(int), axis=0)).max() > 20
 
 
 # The command
@@ -641,21 +716,26 @@ def test_what_is_piped_in_must_be_a_video(picture):
 
 def test_frames_from_another_process_are_shown_soon(tmp_path):
     """The benchmark: number codes in frames fed at the clock's pace, read back from the pictures. See docs/live.md."""
-    out = tmp_path / "live.json"
+    out, told = tmp_path / "live.json", []
     command = [sys.executable, "benchmarks/live.py", "--out", str(out), "--seconds", "6", "--driver-seconds", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    (result,) = json.loads(out.read_text())["runs"]
-    assert result["codes_unread"] <= 0.05 * result["pictures"]
-    # However busy the machine is, nothing queues up: a picture is a few pictures late, not more.
-    rate, late = result["pictures_per_second"], result["latency_ms"]["median"]
-    assert late < 120 + 4 * 1000 / rate
-    if max(result["load_before"], result["load_after"]) < os.cpu_count():
-        assert rate >= 20
-        assert late < 120
-    # The portrait moves as the code says, but for the smoothing.
-    assert result["movement"]["correlation"] > 0.7
-    assert abs(result["movement"]["behind_ms"]) < 100
+    for _ in range(3):
+        with Company() as company:
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        (result,) = json.loads(out.read_text())["runs"]
+        assert result["codes_unread"] <= 0.05 * result["pictures"]
+        # However busy the machine is, nothing queues up: a picture is a few pictures late, not more.
+        rate, late = result["pictures_per_second"], result["latency_ms"]["median"]
+        assert late < 120 + 4 * 1000 / rate
+        # The portrait moves as the code says, but for the smoothing.
+        assert result["movement"]["correlation"] > 0.7
+        assert abs(result["movement"]["behind_ms"]) < 100
+        told.append(f"{rate} pictures a second, {late} ms in the median, while others used {company.cores:.1f} cores")
+        print(told[-1])
+        if rate >= 25 and late < 120:
+            return
+        assert company.cores >= QUIET, told
+    pytest.skip(f"too busy here for 25 pictures a second within 120 ms: {'; '.join(told)}")
 
 
 # The page

@@ -34,3 +34,36 @@
   const later = (times) => setTimeout(() => setting() !== drawn ? draw() : times && later(times - 1), 100);
   document.addEventListener("click", (event) => event.target.closest?.("#still-reset") && later(50));
 })();
+
+// The picture by keyboard: arrow keys move a cross over it, Enter clicks where the cross is.
+(() => {
+  const SIDES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const HINT = "Arrow keys move the cross, with Shift by single pixels; Enter clicks there.";
+  const STEP = 8;
+  let at = [0.5, 0.5];  // in shares of the picture's width and height
+  const held = (event) => event.target.closest?.("#picture button:has(img)");
+  function show(button) {
+    const frame = button.querySelector("img").parentElement;
+    const cross = frame.querySelector(".cross") ?? frame.appendChild(document.createElement("span"));
+    cross.className = "cross";
+    [cross.style.left, cross.style.top] = at.map((share) => `${100 * share}%`);
+    button.ariaLabel = button.dataset.hint = HINT;
+  }
+  function click(image) {
+    const box = image.getBoundingClientRect();
+    const [clientX, clientY] = [box.x + at[0] * box.width, box.y + at[1] * box.height];
+    image.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, view: window, clientX, clientY }));
+  }
+  document.addEventListener("focusin", (event) => held(event) && show(held(event)));
+  document.addEventListener("keydown", (event) => {
+    const image = held(event)?.querySelector("img"), side = SIDES[event.key];
+    if (!image?.naturalWidth || !(side || event.key === "Enter" || event.key === " ")) return;
+    event.preventDefault();
+    if (side) {
+      const step = event.shiftKey ? 1 : STEP;
+      const moved = [at[0] + (side[0] * step) / image.width, at[1] + (side[1] * step) / image.height];
+      at = moved.map((share) => Math.min(Math.max(share, 0), 1));
+      show(held(event));
+    } else if (!event.repeat) click(image);
+  });
+})();

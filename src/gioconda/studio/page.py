@@ -17,8 +17,20 @@ FONT = ("system-ui", "sans-serif")
 
 
 def theme() -> gr.themes.Base:
-    """How the page looks."""
-    return gr.themes.Default(primary_hue="emerald", font=FONT, font_mono=("ui-monospace", "monospace"))
+    """How the page looks: Gradio's own theme, with more contrast."""
+    look = gr.themes.Default(primary_hue="emerald", font=FONT, font_mono=("ui-monospace", "monospace"))
+    return look.set(
+        body_text_color_subdued="*neutral_500",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+        button_cancel_background_fill="#c62828",
+        button_cancel_background_fill_hover="#a31515",
+        color_accent="*primary_700",
+    )
 
 
 def build_page(studio: Studio) -> gr.Blocks:

@@ -29,7 +29,7 @@ from gioconda.studio.visitors import Visitors
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 PREVIEW_SECONDS, PREVIEW_SIDE = 4.0, 144
 """Of the moving pictures of the built-in performances."""
-SWEEP_EVERY = 60.0
+SWEEP_EVERY = 5.0
 """Seconds."""
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 COOKIE = "gioconda-visitor"
 _LEAST = 20
 """Characters of a visitor's name below which it is none that was given out here."""
+_LATE = 60.0
+"""Seconds in which what was under way for a visitor who has left may still write a file."""
 
 
 def visitor_of(cookies: Mapping[str, str], address: str) -> str:
@@ -35,6 +37,8 @@ class Visitors:
         self.root = root.resolve()
         self.root.mkdir(exist_ok=True)
         self._tabs: dict[str, set[str]] = {}
+        self._left: dict[str, float] = {}
+        """When those left who are not here any more."""
         self._lock = threading.Lock()
 
     def folder(self, visitor: str) -> Path:
@@ -66,6 +70,7 @@ class Visitors:
         """A visitor has opened a tab."""
         with self._lock:
             self._tabs.setdefault(visitor, set()).add(tab)
+            self._left.pop(visitor, None)
 
     def leave(self, visitor: str, tab: str) -> None:
         """A visitor has closed a tab; with the last one the folder goes."""
@@ -74,13 +79,18 @@ class Visitors:
             tabs.discard(tab)
             if tabs:
                 return
-            self._tabs.pop(visitor, None)
+            if self._tabs.pop(visitor, None) is not None:
+                self._left[visitor] = time.monotonic()
         shutil.rmtree(self.folder(visitor), ignore_errors=True)
 
     def sweep(self, seconds: float) -> None:
-        """Remove the folders of those who were not heard of for some seconds."""
+        """Remove the folders of those who have left, and of those who were not heard of for some seconds."""
         with self._lock:
             here = {self.folder(visitor) for visitor in self._tabs}
+            for visitor, since in list(self._left.items()):
+                shutil.rmtree(self.folder(visitor), ignore_errors=True)
+                if time.monotonic() - since > _LATE:
+                    del self._left[visitor]
         for folder in self.root.iterdir():
             with contextlib.suppress(FileNotFoundError):  # its visitor is just leaving
                 if folder not in here and time.time() - folder.stat().st_mtime > seconds:
