@@ -825,7 +825,7 @@ def test_two_visitors_wait_in_line_and_see_nothing_of_each_other(visit, studio, 
             studio.ask("/gradio_api/call/animate", "POST", empty, Content_Type="application/json") for _ in range(2)
         ]
         assert statuses[0][0] == 200
-        assert "Queue is full. Max size is 2" in statuses[1][1]
+        assert "Queue is full: 2 of 2 places are taken" in statuses[1][1]
         theirs = first.get_attribute("#picture img", "src")
         assert first.request.get(theirs).ok
         assert second.request.get(theirs).status == 404

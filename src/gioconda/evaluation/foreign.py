@@ -21,7 +21,10 @@ _KINDS: dict[str, type | UnionType] = {
     **dict.fromkeys(("renderers", "clips", "showcase", "failed", "warnings"), list),
     "seconds": int | float,
     "reason": str | None,
+    "events": int | None,
 }
+_NEWER = ("events",)
+"""Fields that older results lack."""
 _ABOUT = (
     *("command", "created", "seconds", "size", "seed", "renderers", "fingerprint", "weights", "versions", "machine"),
     *("clips", "showcase", "failed", "warnings"),
@@ -91,6 +94,10 @@ def _is_figure(entry: Any, names: Sequence[str]) -> bool:
 
 def _has(entry: Any, names: Sequence[str]) -> bool:
     """Whether something is an object with some fields, each of its kind, and no number beyond measure."""
-    if not isinstance(entry, dict) or not all(n in entry and isinstance(entry[n], _KINDS[n]) for n in names):
+    if not isinstance(entry, dict) or not all(n in entry or n in _NEWER for n in names):
         return False
-    return all(-MOST < entry[n] < MOST for n in names if isinstance(entry[n], int | float))
+    values = {n: entry.get(n) for n in names}
+    return all(
+        isinstance(value, _KINDS[n]) and (not isinstance(value, int | float) or -MOST < value < MOST)
+        for n, value in values.items()
+    )

@@ -66,7 +66,8 @@ class Doorman:
         visitors: whose files are whose.
         hosts: names under which the studio may be asked for; none for any.
         token: what a visitor must bring, as `?token=` once or as a bearer's; None for nothing.
-        room: how many more the queue takes now.
+        waiting: how many are in the queue now.
+        most: how many it takes.
         turns: who is next when it is full.
     """
 
@@ -74,7 +75,8 @@ class Doorman:
     visitors: Visitors
     hosts: frozenset[str] = frozenset()
     token: str | None = None
-    room: Callable[[], int] = lambda: 1
+    waiting: Callable[[], int] = lambda: 0
+    most: int = 1
     turns: Turns = field(default_factory=Turns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,12 +155,12 @@ class Doorman:
 
     def _full(self, visitor: str) -> Response | None:
         """What somebody is told for whom the queue has no room, since it is full or others were sent away before."""
-        before = self.turns.before(visitor)
-        if before < self.room():
+        before, waiting = self.turns.before(visitor), self.waiting()
+        if before < self.most - waiting:
             return None
         self.turns.sent_away(visitor)
         told = (
-            f"Queue is full, and {before} were sent away before you. "
+            f"Queue is full: {waiting} of {self.most} places are taken, and {before} were sent away before you. "
             f"Ask again within {KEPT:g} seconds, and your place among them is kept."
         )
         return JSONResponse({"detail": told}, 503, {"Retry-After": "2"})

@@ -48,7 +48,7 @@ def serve(bound: socket.socket, token: str | None, limits: Limits, folder: Path,
         page = build_page(studio)
         app = _app(studio, page, Path(previews))
         hosts = frozenset() if token else LOCAL
-        guarded = Doorman(app, studio.visitors, hosts, token, lambda: limits.waiting - len(page._queue))
+        guarded = Doorman(app, studio.visitors, hosts, token, lambda: len(page._queue), limits.waiting)
         server = uvicorn.Server(
             uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1, ws="none", server_header=False)
         )
