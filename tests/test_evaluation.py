@@ -947,6 +947,7 @@ def test_a_clip_is_graded(
     ("arguments", "words"),
     [
         (["x", "--track", "cross"], "--portraits"),
+        (["x", "--tracker", "mediapipe"], "--track cross"),
         (["x", "--views", "40"], "1 to 32"),
         (["x", "--renderer", "magic"], "no renderer"),
         ([], "needs DATA"),

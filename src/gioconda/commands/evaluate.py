@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, verb
+from gioconda.commands.options import Verbs, add_tracker, verb
 from gioconda.errors import UsageError
 from gioconda.progress import bar
 
@@ -46,6 +46,7 @@ def add(verbs: Verbs) -> None:
     added.add_argument(
         "--labels", type=Path, metavar="FILE", help="what the portraits are (default: portraits.jsonl beside them)"
     )
+    add_tracker(added)
     size = added.add_mutually_exclusive_group()
     size.add_argument(
         "--quick", dest="size", action="store_const", const="quick", default="default", help="under 2 minutes"
@@ -75,6 +76,7 @@ def _run(options: argparse.Namespace) -> None:
         portraits=options.portraits,
         drivers=options.drivers,
         labels=options.labels,
+        tracker=options.tracker,
         renderer_names=options.renderer,
         weights=options.weights,
         lpips=options.lpips,

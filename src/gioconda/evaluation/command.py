@@ -15,6 +15,7 @@ from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES, Run
 from gioconda.evaluation.store import write_text
 from gioconda.progress import Progress, quiet
+from gioconda.tracking.tracker import TRACKERS, TrackerName, tracker_named
 
 TRACKS = ("self", "cross")
 
@@ -28,6 +29,7 @@ def evaluate(
     portraits: Path | None = None,
     drivers: Path | None = None,
     labels: Path | None = None,
+    tracker: TrackerName = TRACKERS[0],
     renderer_names: Sequence[str] = ("flow",),
     weights: Sequence[Path] = (),
     lpips: Path | None = None,
@@ -49,6 +51,7 @@ def evaluate(
         portraits: folder of pictures (cross).
         drivers: folder of videos (cross).
         labels: what is known of the portraits (cross); None for portraits.jsonl beside them.
+        tracker: finds the faces of portraits and drivers (cross); a dataset has its landmarks.
         renderer_names: what is measured; the baseline runs beside it.
         weights: the networks of those that have one, in their order.
         lpips: the network of LPIPS (self), a safetensors file; None: not measured.
@@ -70,6 +73,8 @@ def evaluate(
         raise UsageError(f"--track {track}: use self or cross")
     if track == "cross" and (lpips or fid):
         raise UsageError("--lpips and --fid compare with true frames: they need --track self")
+    if track == "self" and tracker != TRACKERS[0]:
+        raise UsageError("--tracker is for --track cross: the landmarks of --track self are the dataset's")
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file; give a folder")
     if (out / results.NAME).exists():
@@ -77,7 +82,7 @@ def evaluate(
     began = time.monotonic()
     judges, given = _with_given(Judges.load(models), lpips, fid)
     given |= {one.name: one.weights for one in contenders if one.weights is not None}
-    run = protocol.start(track, models, out, SIZES[size], given)
+    run = protocol.start(track, models, out, SIZES[size], given, tracker)
     numbers = sorted(set(views))
     if track == "self":
         if data is None or portraits or drivers:
@@ -89,7 +94,9 @@ def evaluate(
             raise UsageError("--track cross needs --portraits and --drivers")
         if numbers != [1]:
             raise UsageError("--track cross has one picture of each portrait: leave --views away")
-        protocol.run_cross(portraits, drivers, contenders, judges, run, SIZES[size], labels, jobs, progress)
+        protocol.run_cross(
+            portraits, drivers, contenders, judges, run, SIZES[size], labels, tracker_named(tracker), jobs, progress
+        )
         used = {"portraits": str(portraits), "drivers": str(drivers)}
     if not run.kept:
         reasons = "; ".join(f"{failure.clip}: {failure.reason}" for failure in run.failed[:3])

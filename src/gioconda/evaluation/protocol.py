@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from gioconda.avatar import Avatar
+from gioconda.capture import capture
 from gioconda.datasets.layout import read_lines
 from gioconda.errors import GiocondaError, UsageError
 from gioconda.evaluation import cards, grading, shots
@@ -45,6 +46,8 @@ from gioconda.pipeline import animate
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import make_renderer
+from gioconda.tracking import Tracker
+from gioconda.tracking.tracker import TRACKERS
 
 NETWORKS = (
     *("lm_model0_opt.onnx", "mnv3_detection_opt.onnx", "mnv3_gaze32_split_opt.onnx"),
@@ -155,10 +158,12 @@ def network_hashes(models: Path) -> dict[str, str]:
     return {name: shots.sha256([models / name]) for name in NETWORKS if (models / name).is_file()}
 
 
-def start(track: str, models: Path, out: Path, size: Size, given: Mapping[str, Path] | None = None) -> Run:
+def start(
+    track: str, models: Path, out: Path, size: Size, given: Mapping[str, Path] | None = None, tracker: str = TRACKERS[0]
+) -> Run:
     """An empty run, with the folder where its figures are kept; ``given``: networks by name, beside the judges'."""
     weights = network_hashes(models) | {name: shots.sha256([path]) for name, path in (given or {}).items()}
-    mark = fingerprint({"track": track, **asdict(size)}, weights)
+    mark = fingerprint({"track": track, "tracker": tracker, **asdict(size)}, weights)
     return Run(track, out / "runs" / mark, weights, mark)
 
 
@@ -365,13 +370,15 @@ def run_cross(
     run: Run,
     size: Size,
     labels: Path | None = None,
+    tracker: Tracker | None = None,
     jobs: int = 2,
     progress: Progress = quiet,
 ) -> None:
     """Drive every portrait of a folder with every driver of another, and measure the clips.
 
     ``labels``: one JSON object a line, with the picture's file name as ``file`` and what is known of it;
-    ``portraits.jsonl`` in the folder of portraits unless told otherwise.
+    ``portraits.jsonl`` in the folder of portraits unless told otherwise. ``tracker``: what finds the faces; None for
+    the default.
 
     Raises:
         UsageError: a folder is missing or holds nothing of use.
@@ -389,10 +396,13 @@ def run_cross(
         return path.name
 
     def sit(path: Path) -> list[Sitting]:
-        return [_sit(path, known, judges, run, size)]
+        return [_sit(path, known, judges, run, size, tracker)]
+
+    def drive(path: Path) -> list[Driving]:
+        return [_drive(path, judges, run, size, tracker)]
 
     prepared = _in_order(pictures, sit, named, run, 1, progress, "portraits")
-    ready = _in_order(videos, lambda path: [_drive(path, judges, run, size)], named, run, 1, progress, "drivers")
+    ready = _in_order(videos, drive, named, run, 1, progress, "drivers")
     for sitting in prepared:
         if not sitting.person.signals.valid.any():
             run.warnings.append(f"{sitting.name}: the judge sees no face in the portrait, so identity is not measured")
@@ -413,8 +423,10 @@ def clip_name(sitting: Sitting, driving: Driving) -> str:
     return f"{sitting.name}--{driving.name}"
 
 
-def _sit(path: Path, known: Mapping[str, dict[str, Any]], judges: Judges, run: Run, size: Size) -> Sitting:
-    portrait = Portrait.from_pictures([path])
+def _sit(
+    path: Path, known: Mapping[str, dict[str, Any]], judges: Judges, run: Run, size: Size, tracker: Tracker | None
+) -> Sitting:
+    portrait = Portrait.from_pictures([path], tracker=tracker)
     canvas = portrait.views[0]
     if size.side is not None and max(canvas.rgb.shape[:2]) > size.side:
         portrait = portrait.framed(size=size.side)
@@ -428,8 +440,8 @@ def _sit(path: Path, known: Mapping[str, dict[str, Any]], judges: Judges, run: R
     return sitting
 
 
-def _drive(path: Path, judges: Judges, run: Run, size: Size) -> Driving:
-    performance = Performance.from_video(path, end=size.seconds)
+def _drive(path: Path, judges: Judges, run: Run, size: Size, tracker: Tracker | None) -> Driving:
+    performance = capture(path, end=size.seconds, tracker=tracker)
     album = Album()
     with VideoReader(path, max_side=960) as video:
 
