@@ -5,13 +5,15 @@
 
 End to end means the real command in a process of its own, from the start of Python to the finished
 file: decoding, tracking, rendering, encoding. Stages are timed alone, one after the other, in this
-process. On a shared machine compare ratios within one run, not times between runs. What mark and
+process; the memory of a stage (on Linux) is what the process held beyond what it held before, at most.
+On a shared machine compare ratios within one run, not times between runs. What mark and
 credentials cost is found by the same command with and without them, in turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import itertools
 import json
 import os
@@ -21,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,20 +68,33 @@ class Painter:
         return ["--renderer", self.name, *(["--weights", str(self.weights)] if self.weights else [])]
 
 
+_LAUNCHER = """
+import json, os, sys, time
+cores, command = json.loads(sys.argv[1])
+os.sched_setaffinity(0, cores)
+began = time.perf_counter()
+process = os.posix_spawnp(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+_, status, usage = os.wait4(process, 0)
+print(json.dumps([status, time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
+"""
+"""Starts a command and tells what it took. In a small process of its own, for Linux counts the peak memory of who
+starts a command as the command's."""
+
+
 def measured(command: list[str], cores: int) -> dict[str, Any]:
     """Time, processor time and peak memory of a command on some of the machine's cores."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, allowed))
-    _, status, usage = os.wait4(process.pid, 0)
-    took = time.perf_counter() - began
+    launched = subprocess.run(
+        [sys.executable, "-c", _LAUNCHER, json.dumps([allowed, command])], stdout=subprocess.PIPE, check=True
+    )
+    status, took, cpu, peak = json.loads(launched.stdout)
     if status:
         raise SystemExit("the command failed: " + " ".join(command))
     return {
         "cores": len(allowed),
         "seconds": round(took, 2),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-        "peak_mb": round(usage.ru_maxrss / 1024),
+        "cpu_seconds": round(cpu, 2),
+        "peak_mb": round(peak / 1024),
     }
 
 
@@ -113,6 +129,26 @@ def compared(picture: Path, driver: Path, pairs: int, seconds: float, painter: P
     return {name: {"median": float(np.median(v)), "least": min(v), "most": max(v)} for name, v in found.items()}
 
 
+@contextmanager
+def more_memory() -> Iterator[list[int]]:
+    """MB that this process holds at most beyond what it held before: told at the end, on Linux."""
+    told: list[int] = []
+    forget, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    if not forget.exists():
+        yield told
+        return
+
+    def held(which: str) -> int:
+        line = next(line for line in status.read_text().splitlines() if line.startswith(which))
+        return int(line.split()[1])
+
+    ctypes.CDLL(None).malloc_trim(0)
+    forget.write_text("5")  # the peak begins anew
+    before = held("VmRSS")
+    yield told
+    told.append(round((held("VmHWM") - before) / 1024))
+
+
 def timed(work: Callable[[], object], times: int = STAGE_FRAMES) -> float:
     """Median milliseconds of a call, after a few to warm up."""
     for _ in range(3):
@@ -125,35 +161,54 @@ def timed(work: Callable[[], object], times: int = STAGE_FRAMES) -> float:
     return round(1000 * float(np.median(taken)), 2)
 
 
-def stages(portrait: Portrait, driver: Path, size: int, painter: Painter) -> dict[str, float]:
-    """Median milliseconds a frame of each stage at one size."""
+def stages(portrait: Portrait, driver: Path, size: int, painter: Painter) -> dict[str, dict[str, float]]:
+    """Median milliseconds a frame of each stage at one size, and MB of memory more than before, at most."""
     framed = portrait.framed(size=size)
     canvas = framed.views[0]
     performance = Performance.from_video(driver, end=2.0)
-    with VideoReader(driver, max_side=960) as video:
+    took: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def stage(name: str) -> Iterator[Callable[..., None]]:
+        """What is done within belongs to a stage; what it is given is timed."""
+
+        def clock(work: Callable[[], object], times: int = STAGE_FRAMES) -> None:
+            took[name] = {"ms": timed(work, times)}
+
+        with more_memory() as more:
+            yield clock
+        if more:
+            took[name]["mb"] = more[0]
+
+    with stage("decode") as clock, VideoReader(driver, max_side=960) as video:
         frames = iter(video)
         first = next(frames).rgb
-        decode = timed(lambda: next(frames), 40)
-    follow = default_tracker().follow()
-    track = timed(lambda: follow(first))
-    follow.close()
+        clock(lambda: next(frames), 40)
+    with stage("track") as clock:
+        follow = default_tracker().follow()
+        clock(lambda: follow(first))
+        follow.close()
     sitter = Sitter.of(canvas.points, canvas.rgb.shape[1], canvas.rgb.shape[0])
     motions = list(performance.resampled(performance.fps))
     number = iter(range(10**9))
+    with stage("retarget") as clock:
+        clock(lambda: retarget(sitter, motions[next(number) % len(motions)], Gains()))
     targets = [retarget(sitter, motion, Gains()) for motion in motions]
-    render = make_renderer(painter.name, framed.views, painter.weights)
+    with stage("render") as clock:
+        render = make_renderer(painter.name, framed.views, painter.weights)
+        clock(lambda: render(targets[next(number) % len(targets)]))
     patch = render(targets[0])
-    with tempfile.TemporaryDirectory() as folder, ClipWriter(f"{folder}/x.mp4", *canvas.rgb.shape[1::-1], 30) as writer:
-        pictures = [composite(canvas, render(t))[0] for t in targets[:20]]
-        encode = timed(lambda: writer.write(pictures[next(number) % 20]))
-    return {
-        "decode": decode,
-        "track": track,
-        "retarget": timed(lambda: retarget(sitter, motions[next(number) % len(motions)], Gains())),
-        "render": timed(lambda: render(targets[next(number) % len(targets)])),
-        "composite": timed(lambda: composite(canvas, patch)),
-        "encode": encode,
-    }
+    with stage("composite") as clock:
+        clock(lambda: composite(canvas, patch))
+    pictures = [composite(canvas, render(t))[0] for t in targets[:20]]
+    size_of_clip = canvas.rgb.shape[1::-1]
+    with (
+        stage("encode") as clock,
+        tempfile.TemporaryDirectory() as folder,
+        ClipWriter(f"{folder}/x.mp4", *size_of_clip, 30) as writer,
+    ):
+        clock(lambda: writer.write(pictures[next(number) % 20]))
+    return took
 
 
 def seen_often(driver: Path, views: int, seconds: float) -> Portrait:
@@ -218,8 +273,8 @@ def main() -> None:
         "renderer": options.renderer,
         "end_to_end": runs,
         "mark_and_credentials_at_512": provenance,
-        "stages_ms": by_stage,
-        f"stages_ms_by_views_at_{VIEWS_SIZE}": by_views,
+        "stages": by_stage,
+        f"stages_by_views_at_{VIEWS_SIZE}": by_views,
     }
     options.out.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -237,7 +292,8 @@ def main() -> None:
     for title, table in (("longer side", by_stage), (f"views, at {VIEWS_SIZE}", by_views)):
         print(f"\n| {title} | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
         for number, parts in table.items():
-            print(f"| {number} | " + " | ".join(f"{parts[n]:.1f}" for n in names) + " |")
+            cells = [f"{parts[n]['ms']:.1f} ms" + (f", {parts[n]['mb']} MB" if "mb" in parts[n] else "") for n in names]
+            print(f"| {number} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
