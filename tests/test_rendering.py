@@ -49,6 +49,23 @@ def large(portrait):
     return Studio(portrait.views[0].resized(512))
 
 
+def test_the_edge_of_a_turned_nose_has_no_steps(portrait, monkeypatch):
+    studio = Studio(portrait.views[0].resized(900))
+    turned, still = (studio.render._field(studio.target(movement(angles=(yaw, 0, 0)))) for yaw in (33, 0))
+    assert not still.edges.any()
+    assert 0 < (turned.edges > 0).mean() < 0.02
+    assert turned.step > 1
+    edges = turned.edges > 0.9
+
+    def rough():
+        grey = cv2.cvtColor(studio.patch(movement(angles=(33, 0, 0))).rgb, cv2.COLOR_RGB2GRAY)
+        return np.abs(cv2.Laplacian(grey, cv2.CV_32F))[edges].mean()
+
+    smooth = rough()
+    monkeypatch.setattr("gioconda.rendering.flow._soften", lambda *_: None)
+    assert smooth < 0.5 * rough()
+
+
 @pytest.fixture(scope="module")
 def wide(portrait):
     """The same picture inside a larger one."""

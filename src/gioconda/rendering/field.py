@@ -10,7 +10,7 @@ are neighbours, each place belongs to the head that is nearest, and no other mov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -137,10 +137,14 @@ class Displacement:
     Attributes:
         back: from each pixel of the result to where it lies in the picture, float32 (h, w, 2), x then y.
         turned: how far each place of the face has turned into view, float32 (h, w), 0 to 1.
+        edges: where one part of the face covers another, float32 (h, w), 0 to 1: drawn in steps there.
+        step: pixels of such a step.
     """
 
     back: Array
     turned: Array
+    edges: Array
+    step: float
 
 
 class Field:
@@ -167,13 +171,10 @@ class Field:
         slid = self._rest.polygon - polygon
         clung = self._skin.movement(polygon, target[list(OVAL), :2], slid)
         outside = _outside(polygon, slid, clung, self._fading)
-        moved = Displacement(
-            cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), np.zeros(self._size[::-1], np.float32)
-        )
-        _draw_face(moved, self._mesh, target)
+        moved = _with_face(cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), self._mesh, target)
         if self._territory is None:
             return moved
-        return Displacement(moved.back * self._territory, moved.turned * self._territory[..., 0])
+        return replace(moved, back=moved.back * self._territory, turned=moved.turned * self._territory[..., 0])
 
 
 @dataclass(frozen=True)
@@ -214,14 +215,15 @@ def _clings(apart: Array, rim: Array) -> Array:
     return 1 - smoothstep(apart / (CLINGING * np.ptp(rim[:, 1])))
 
 
-def _draw_face(displacement: Displacement, mesh: FaceMesh, target: Points) -> None:
-    """Put the movement of the face's triangles into one that already holds that of its surroundings; in place."""
-    height, width = displacement.turned.shape
+def _with_face(back: Array, mesh: FaceMesh, target: Points) -> Displacement:
+    """The movement of the face's triangles in that of its surroundings, (h, w, 2), which is written over."""
+    height, width = back.shape[:2]
+    moved = Displacement(back, np.zeros((height, width), np.float32), np.zeros((height, width), np.float32), 1.0)
     outline = target[list(OVAL), :2]
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, (width, height))
     if right - left < 2 or bottom - top < 2:
-        return
+        return moved
     part = np.s_[top:bottom, left:right]
     large = int(right - left), int(bottom - top)
     scale = min(1.0, MESH_PIXELS / max(large))
@@ -230,13 +232,16 @@ def _draw_face(displacement: Displacement, mesh: FaceMesh, target: Points) -> No
     # Pixel centres lie at whole numbers in both.
     offset = (0.5 - np.array([left, top])) * ratio - 0.5
     drawn = mesh.draw(target, (ratio, offset), size)
-    outside = cv2.resize(displacement.back[part], size, interpolation=cv2.INTER_LINEAR)
-    leap = FOLD / float(ratio.mean())
-    merged, folds = _merged(drawn.back, drawn.mask, outside, leap)
-    displacement.back[part] = _enlarged(merged, folds, large, leap)
+    outside = cv2.resize(back[part], size, interpolation=cv2.INTER_LINEAR)
+    step = 1 / float(ratio.mean())
+    merged, folds = _merged(drawn.back, drawn.mask, outside, FOLD * step)
+    back[part], sharp = _enlarged(merged, folds, large, FOLD * step)
+    near = 2 * round(step) + 1
+    moved.edges[part] = np.clip(3 * cv2.blur(sharp.astype(np.float32), (near, near)), 0, 1)
     soft = TURNED_SOFT * float(np.ptp(outline[:, 0]) * ratio[0])
     turned = _turned(drawn.gain[::2, ::2], drawn.mask[::2, ::2], soft / 2)
-    displacement.turned[part] = cv2.resize(turned, large, interpolation=cv2.INTER_LINEAR)
+    moved.turned[part] = cv2.resize(turned, large, interpolation=cv2.INTER_LINEAR)
+    return replace(moved, step=step)
 
 
 def _merged(inside: Array, mask: Array, outside: Array, leap: float) -> tuple[Array, Array]:
@@ -257,15 +262,15 @@ def _folds(field: Array, leap: float) -> Array:
     return folds
 
 
-def _enlarged(field: Array, folds: Array, size: tuple[int, int], leap: float) -> Array:
-    """A field at another size; what is left of its folds stays sharp."""
+def _enlarged(field: Array, folds: Array, size: tuple[int, int], leap: float) -> tuple[Array, Array]:
+    """A field at another size; what is left of its folds stays sharp, and is where the second, uint8 (h, w), is 1."""
+    left = (folds & _folds(field, leap)).astype(np.uint8)
     if size == field.shape[1::-1]:
-        return field
+        return field, left
     large = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
-    folds = folds & _folds(field, leap)
-    sharp = cv2.resize(folds.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)[..., None] > 0
-    np.copyto(large, cv2.resize(field, size, interpolation=cv2.INTER_NEAREST), where=sharp)
-    return large
+    sharp = cv2.resize(left, size, interpolation=cv2.INTER_NEAREST)
+    np.copyto(large, cv2.resize(field, size, interpolation=cv2.INTER_NEAREST), where=sharp[..., None] > 0)
+    return large, sharp
 
 
 def _turned(gain: Array, mask: Array, soft: float) -> Array:

@@ -30,6 +30,8 @@ REGION = 3.4
 """Side of the region that moves, in face sizes."""
 FIELD_PIXELS = 2048
 """Longest side at which movement is computed; beyond, it is enlarged. Pixels are taken at the picture's own size."""
+EDGE = 0.6
+"""Blur of edges within the face, in steps in which they were drawn: none of them shows, and the edge stays one."""
 BAND_PIXELS = 4_000_000
 """Pixels that are moved at once: where they come from takes four times the memory of the pixels themselves."""
 
@@ -74,6 +76,7 @@ class FlowRenderer:
             if self._alpha is not None and alpha is not None:
                 taken(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
             self._rim.draw(rgb[rows], None if alpha is None else alpha[rows], came_from, turned)
+        _soften(rgb, displacement.edges, EDGE * displacement.step / self._scale)
         pose = self._head.pose(moved)
         for plate in self._plates:
             plate.draw(rgb, moved, pose)
@@ -90,6 +93,28 @@ class FlowRenderer:
             came_from[..., 0] += np.arange(width, dtype=np.float32)
             came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
             yield rows, came_from, _enlarged(displacement.turned, self._scale, rows, width)
+
+
+def _soften(rgb: NDArray[np.uint8], edges: Array, width: float) -> None:
+    """Blur, by some pixels, where one part of the face covers another; changes `rgb` in place.
+
+    Args:
+        rgb: uint8 (height, width, 3).
+        edges: how much of it is blurred, float32, 0 to 1, as large or smaller.
+        width: standard deviation.
+    """
+    rows, columns = (np.flatnonzero(cv2.reduce(edges, axis, cv2.REDUCE_MAX)) for axis in (1, 0))
+    if not len(columns):
+        return
+    small = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    down, across = (whole / part for whole, part in zip(rgb.shape[:2], edges.shape, strict=True))
+    part = np.s_[
+        round(rows[0] * down) : round((rows[-1] + 1) * down),
+        round(columns[0] * across) : round((columns[-1] + 1) * across),
+    ]
+    sharp = np.ascontiguousarray(rgb[part])
+    share = cv2.resize(edges[small], sharp.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    rgb[part] = cv2.blendLinear(sharp, cv2.GaussianBlur(sharp, (0, 0), width), 1 - share, share)
 
 
 def _enlarged(values: Array, scale: float, rows: slice, width: int) -> Array:
