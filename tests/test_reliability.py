@@ -281,6 +281,15 @@ def test_texts_that_are_no_json(text):
         parse_json(text)
 
 
+@pytest.mark.parametrize("half", [r"\ud800", r"\uDFFF x", r"\ude00\ud83d"])
+def test_half_a_character_is_no_text(half):
+    """It could be read, but nothing that says the same could be written."""
+    for text in (f'{{"id": "{half}"}}', f'["{half}"]'.encode()):
+        with pytest.raises(ValueError, match="half a character"):
+            parse_json(text)
+    assert parse_json(r'"\ud83d\ude00 \\ud"') == "\U0001f600 \\ud"
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -375,15 +375,16 @@ def test_what_the_network_paints_is_added_once(both, weights, motion):
     assert (made[twice] <= 1.2 * most[twice] + 3).all()
 
 
-def test_a_network_that_fails_when_it_is_run(portrait, tmp_path):
-    """Its inputs and outputs are right; what is between does not fit together."""
+@pytest.mark.parametrize(("shape", "words"), [([7], "the network fails"), ([-1], "says something else")])
+def test_a_network_that_does_not_fit_when_it_is_run(portrait, tmp_path, shape, words):
+    """Its inputs and outputs are right; what is between is not."""
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
     seen = helper.make_tensor_value_info("clues", kinds.FLOAT, [1, CHANNELS, "h", "w"])
     painted = helper.make_tensor_value_info("painted", kinds.FLOAT, None)
-    seven = helper.make_tensor("seven", kinds.INT64, [1], [7])
-    reshape = helper.make_node("Reshape", ["clues", "seven"], ["painted"])
-    graph = helper.make_graph([reshape], "odd", [seen], [painted], [seven])
+    other = helper.make_tensor("other", kinds.INT64, [1], shape)
+    reshape = helper.make_node("Reshape", ["clues", "other"], ["painted"])
+    graph = helper.make_graph([reshape], "odd", [seen], [painted], [other])
     path = tmp_path / "warp.onnx"
     path.write_bytes(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
@@ -391,7 +392,7 @@ def test_a_network_that_fails_when_it_is_run(portrait, tmp_path):
     render = make_renderer("warp", portrait.views, path)
     view = portrait.views[0]
     target = retarget(Sitter.of(view.points, *view.rgb.shape[1::-1]), movement(offsets=jaw(0.3)), Gains())
-    with pytest.raises(UsageError, match="the network fails"):
+    with pytest.raises(UsageError, match=words):
         render(target)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
+import re
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 MOST_BYTES = 2_000_000_000
 """Of an array, as it lies in memory."""
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How JSON writes characters of two halves; it may as well write one half alone."""
 _LZMA_MEMORY = 256_000_000
 """Bytes that unpacking may take besides what is unpacked."""
 
@@ -22,9 +25,14 @@ _LZMA_MEMORY = 256_000_000
 def parse_json(text: str | bytes) -> Any:
     """What a JSON text says. Raises ValueError, also for one that is nested beyond measure or not UTF-8."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if _HALVES.search(text if isinstance(text, bytes) else text.encode(errors="surrogatepass")):
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:  # nothing could be written that says the same
+        raise ValueError("holds half a character") from None
+    return value
 
 
 def one_line(error: Exception) -> str:

@@ -19,9 +19,10 @@ import cv2
 import numpy as np
 
 from gioconda.datasets.layout import CLIPS, clip_path, landmarks_path, read_landmarks, read_lines
-from gioconda.errors import UsageError, VideoError
+from gioconda.errors import FileError, UsageError, VideoError
 from gioconda.evaluation.judges import Picture
 from gioconda.face import LANDMARKS, Points, bounds
+from gioconda.media.files import spoken_os_error
 from gioconda.media.video import VIDEO_SUFFIXES, VideoReader
 from gioconda.tracking import default_tracker
 
@@ -182,12 +183,15 @@ def load_shot(source: Source, seconds: float | None = None) -> Shot:
 
 
 def sha256(paths: Iterable[Path]) -> str:
-    """Return the fingerprint of files' contents, one after the other."""
+    """Return the fingerprint of files' contents, one after the other. Raises FileError: one cannot be read."""
     state = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                state.update(block)
+        try:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    state.update(block)
+        except OSError as error:
+            raise FileError(f"{path} cannot be read: {spoken_os_error(error)}") from error
     return state.hexdigest()
 
 

@@ -74,6 +74,8 @@ class WarpRenderer:
             (output,) = self._session.run(None, {"clues": seen})
         except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
             raise UsageError(f"{self._weights}: the network fails ({one_line(error)}); train it again") from error
+        if output.shape != (1, 4, height, width) or not np.isfinite(output).all():
+            raise UsageError(f"{self._weights}: not a network of 'warp': it says something else; train it again")
         painted = output[0].transpose(1, 2, 0)
         share = painted[..., 3:] * gate[part][..., None]
         change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
