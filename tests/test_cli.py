@@ -112,7 +112,6 @@ def test_numbers_that_cannot_be_reckoned_with(picture, capsys, words):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "the following arguments are required: COMMAND; see 'gioconda --help'"),
         ("animat", "argument COMMAND: invalid choice: 'animat'"),
         ("animate a.jpg", "the following arguments are required: --out; see 'gioconda animate --help'"),
         ("animate a.jpg --out b.mp4 --box 1,2,3", "argument --box: '1,2,3' is not x,y,width,height in pixels; see"),
@@ -124,12 +123,20 @@ def test_numbers_that_cannot_be_reckoned_with(picture, capsys, words):
 )
 def test_options_that_cannot_be_read_are_usage_errors(capsys, words, said):
     with pytest.raises(SystemExit) as ended:
-        run(*words.split(" ")) if words else run()
+        run(*words.split(" "))
     assert ended.value.code == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(f"gioconda: error [usage]: {said}")
     assert "\x1b" not in err
+
+
+def test_without_a_command_there_is_help(capsys):
+    assert run() == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: gioconda")
+    assert "animate" in out
+    assert not err
 
 
 def test_a_gif_says_when_it_cannot_be_so_fast(picture, motion_file, tmp_path, capsys):

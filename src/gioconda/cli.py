@@ -157,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="gioconda", description="Brings portraits to life: a picture moves like somebody else's face."
     )
     parser.add_argument("--version", action="version", version=f"gioconda {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(command=lambda options: parser.print_help(), debug=False)
+    verbs = parser.add_subparsers(metavar="COMMAND")
     for command in COMMANDS:
         command.add(verbs)
     return parser
