@@ -53,11 +53,6 @@ NETWORKS = (
     *("lm_model0_opt.onnx", "mnv3_detection_opt.onnx", "mnv3_gaze32_split_opt.onnx"),
     *("fsanet-1x1-iter-688590.onnx", "fsanet-var-iter-688590.onnx", "mobilefacenet.onnx"),
 )
-WORST = (
-    *("l1_face", "ssim_face", "l1_mouth", "l1_eyes", "lpips", "akd", "csim_truth"),
-    *("csim_portrait", "aed", "apd", "swim", "seam"),
-)
-"""Measures whose worst frames are kept to be looked at."""
 SHOWCASE = 6
 """Clips of which enough is kept to be seen moving."""
 SHOWN_FRAMES = 24
@@ -541,11 +536,10 @@ def _training_warnings(renderers: Iterable[Contender], sources: Sequence[Source]
 
 
 def worst_places(grades: Grades) -> dict[str, int]:
-    """The number of the worst frame by each measure of :data:`WORST` that was taken."""
+    """The number of the worst frame by each measure that was taken frame by frame."""
     found = {}
-    for name in WORST:
-        row = grades.frames.get(name)
-        if row is None or not np.isfinite(row).any():
+    for name, row in grades.frames.items():
+        if name not in BY_NAME or not np.isfinite(row).any():
             continue
         lowest = BY_NAME[name].better in ("higher", "none")
         found[name] = int(np.nanargmin(row) if lowest else np.nanargmax(row))

@@ -17,7 +17,7 @@ from gioconda.errors import PictureError
 from gioconda.evaluation import results
 from gioconda.evaluation.catalogue import BY_NAME, FAMILIES, NOT_MEASURED, Measure, measures
 from gioconda.evaluation.charts import Point, Series, curve, scatter, strips
-from gioconda.evaluation.protocol import WORST, kept_views
+from gioconda.evaluation.protocol import kept_views
 from gioconda.evaluation.renderers import STILL
 from gioconda.evaluation.results import ALL, GROUP_TITLES, LONG, TUNED, pick, shown
 from gioconda.evaluation.store import ClipFolder, Kept, write_text
@@ -219,10 +219,7 @@ def _worst(root: Path, track: str, makers: Sequence[Maker], kept: Mapping[Maker,
     columns = ["picture", "driver", *(["truth"] if track == "self" else []), "result"]
     parts = []
     for maker in best.items():
-        for name in WORST:
-            measure = BY_NAME[name]
-            if track not in measure.tracks:
-                continue
+        for measure in measures(track):
             rows = _worst_rows(root, kept[maker], maker, measure, columns)
             if rows:
                 heads = "".join(f"<span>{c}</span>" for c in columns)
