@@ -64,12 +64,21 @@ class Detector:
         height, width = rgb.shape[:2]
         zoom = size / max(height, width)
         shape = max(1, round(width * zoom)), max(1, round(height * zoom))
-        small = cv2.resize(rgb, shape, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+        small = _resized(rgb, shape)
         below, beside = (-v % MULTIPLE for v in small.shape[:2])
         small = np.asarray(cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
         heat, shapes = self._session.run(None, {"picture": small[None]})
         scale = np.array([width / shape[0], height / shape[1]])
         return [Detection((five + 0.5) * scale - 0.5, score) for five, score in peaks(heat[0, 0], shapes[0], threshold)]
+
+
+def _resized(rgb: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture with another width and height; by halves as long as it can be, which is far quicker than at once."""
+    while rgb.shape[1] >= 2 * shape[0] and rgb.shape[0] >= 2 * shape[1] > 2:
+        half = rgb.shape[1] // 2, rgb.shape[0] // 2
+        rgb = np.asarray(cv2.resize(rgb, half, interpolation=cv2.INTER_AREA), np.uint8)
+    smaller = shape[0] < rgb.shape[1]
+    return np.asarray(cv2.resize(rgb, shape, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR), np.uint8)
 
 
 def peaks(heat: Array, shapes: Array, threshold: float) -> list[tuple[Array, float]]:
