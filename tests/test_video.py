@@ -165,7 +165,6 @@ CONTAINERS = {
     "a.3g2": ("mov,mp4", "mpeg4"),
     "a.mkv": ("matroska,webm", "libx264"),
     "a.webm": ("matroska,webm", "libvpx-vp9"),
-    "av1.webm": ("matroska,webm", "libsvtav1"),
     "a.avi": ("avi", "mpeg4"),
     "jpeg.avi": ("avi", "mjpeg"),
     "a.ts": ("mpegts", "libx264"),
@@ -190,7 +189,8 @@ CONTAINERS = {
     "a.gif": ("gif", "gif"),
     "a.apng": ("apng", "apng"),
 }
-"""A file of each kind: its demuxer, and its encoder, as FFmpeg names them."""
+"""A file of each kind: its demuxer, and its encoder, as FFmpeg names them. None in AV1: where the tests run as superuser,
+SVT-AV1 gives the whole process real-time priority, and all that comes after it starves the machine."""
 PIXELS = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p", "dnxhd": "yuv422p", "gif": "rgb8", "apng": "rgb24"}
 ONLY_SIZES = {"h263": (176, 144), "dvvideo": (720, 576), "dnxhd": (1280, 720)}
 """Width and height of what can have no others; the first two have pixels that are not square."""
@@ -226,10 +226,7 @@ def test_a_driver_in_any_container(talk, turned, tmp_path, name):
         stream.width, stream.height, stream.pix_fmt = width, height, PIXELS.get(encoder, "yuv420p")
         stream.bit_rate = 60_000_000 if encoder == "dnxhd" else 2_000_000
         if encoder.startswith("lib"):
-            stream.codec_context.options = {
-                "preset": "12" if encoder == "libsvtav1" else "ultrafast",
-                "deadline": "realtime",
-            }
+            stream.codec_context.options = {"preset": "ultrafast", "deadline": "realtime"}
         for index, rgb in enumerate(talk):
             frame = av.VideoFrame.from_ndarray(cv2.resize(rgb, (width, height)))
             frame.pts, frame.time_base = index, Fraction(1, 25)
