@@ -189,8 +189,8 @@ CONTAINERS = {
     "a.gif": ("gif", "gif"),
     "a.apng": ("apng", "apng"),
 }
-"""A file of each kind: its demuxer, and its encoder, as FFmpeg names them. None in AV1: where the tests run as superuser,
-SVT-AV1 gives the whole process real-time priority, and all that comes after it starves the machine."""
+"""A file of each kind: its demuxer, and its encoder, as FFmpeg names them. None in AV1: where the tests run as the
+superuser, SVT-AV1 gives the whole process real-time priority, and all that comes after it starves the machine."""
 PIXELS = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p", "dnxhd": "yuv422p", "gif": "rgb8", "apng": "rgb24"}
 ONLY_SIZES = {"h263": (176, 144), "dvvideo": (720, 576), "dnxhd": (1280, 720)}
 """Width and height of what can have no others; the first two have pixels that are not square."""
