@@ -9,17 +9,12 @@ from pathlib import Path
 from gioconda.drivers import builtin_names
 from gioconda.errors import UsageError
 from gioconda.media.clip import OUTPUT_SUFFIXES
-from gioconda.media.pictures import MAX_PIXELS
+from gioconda.media.pictures import MAX_PIXELS, PICTURE_SUFFIXES
+from gioconda.media.video import VIDEO_SUFFIXES
 from gioconda.retarget import Gains
 from gioconda.tracking.tracker import TrackerName
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif", ".gif", ".bmp")
-"""Endings of the files of a folder that are taken for portraits."""
-_VIDEOS = (
-    *(".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".3gp", ".flv", ".wmv", ".asf", ".mxf", ".ogv", ".vob"),
-)
-DRIVERS = (".motion", *_VIDEOS, *PICTURES)
+DRIVERS = (".motion", *VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
 """Endings of the files of a folder that are taken for drivers: performances, videos, photographs and animations."""
 
 
@@ -67,7 +62,7 @@ def portraits_in(place: Path) -> list[Path]:
     Raises:
         UsageError: there are none.
     """
-    return _files(place, PICTURES, "picture")
+    return _files(place, PICTURE_SUFFIXES, "picture")
 
 
 def drivers_in(places: Sequence[str]) -> list[str]:

@@ -39,7 +39,10 @@ __all__ = [
     "sound_origin",
 ]
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".3gp", ".flv", ".wmv", ".asf", ".mxf", ".ogv", ".vob"),
+)
 """Endings by which the videos of a folder are known."""
 
 # Everything else that libavformat knows is refused before it is opened: playlists and scripts make
