@@ -12,7 +12,7 @@ it. It is one layer for a whole clip: nothing of it moves or flickers. `detectio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.parts import bands
 from gioconda.tracking import Box
 
 Array = NDArray[Any]
@@ -104,24 +105,19 @@ class Layer:
         tile = max(float(SHORTEST_TILE), side / TILES)
         strength = _strength(rgb, regions, GRID / tile)
         brighter, darker = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
-        for rows in _bands(height, width):
+        for rows in bands(height, width, _BAND_PIXELS):
             change = np.rint(strength[rows] * _pattern(width, rows, tile))
             brighter[rows], darker[rows] = change.clip(min=0), -change.clip(max=0)
         return Layer(brighter, darker)
 
     def on(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A frame with the mark, uint8 (height, width, 3)."""
-        return np.concatenate([self._band(rgb, rows) for rows in _bands(*rgb.shape[:2])])
+        height, width = rgb.shape[:2]
+        return np.concatenate([self._band(rgb, rows) for rows in bands(height, width, _BAND_PIXELS)])
 
     def _band(self, rgb: NDArray[np.uint8], rows: slice) -> NDArray[np.uint8]:
         brighter, darker = (cv2.cvtColor(part[rows], cv2.COLOR_GRAY2RGB) for part in (self.brighter, self.darker))
         return np.asarray(cv2.subtract(cv2.add(rgb[rows], brighter), darker), np.uint8)
-
-
-def _bands(height: int, width: int) -> Iterator[slice]:
-    """The rows of a picture, some at a time."""
-    step = max(1, _BAND_PIXELS // width)
-    return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
 def _pattern(width: int, rows: slice, tile: float) -> Array:

@@ -17,12 +17,13 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gioconda.errors import MissingExtraError, OutputError, PictureError
 from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.parts import bands
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "PICTURE_SUFFIXES", "Picture", "is_still", "read_picture", "write_png"]
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 64
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif", ".gif", ".bmp")
 """Endings by which the pictures of a folder are known."""
 
 # Only plain pixel formats: some of Pillow's other readers start external programs.
@@ -176,18 +177,16 @@ def _to_picture(image: Image.Image) -> Picture:
     width, height = image.size
     rgb = np.empty((height, width, 3), np.uint8)
     alpha = np.empty((height, width), np.uint8) if image.has_transparency_data else None
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        strip = _to_eight_bits(image.crop((0, top, width, bottom)), white)
+    for rows in bands(height, width, _STRIP_PIXELS):
+        strip = _to_eight_bits(image.crop((0, rows.start, width, rows.stop)), white)
         if alpha is not None:
             # Grey stays grey: its profile is of one channel.
             strip = strip.convert("LA" if strip.mode in ("L", "LA", "La") else "RGBA")
-            alpha[top:bottom] = np.asarray(strip.getchannel("A"))
+            alpha[rows] = np.asarray(strip.getchannel("A"))
             strip = strip.convert(strip.mode[:-1])
         elif strip.mode in ("P", "1", "PA"):
             strip = strip.convert("RGB")
-        rgb[top:bottom] = np.asarray(_to_srgb(strip, profile))
+        rgb[rows] = np.asarray(_to_srgb(strip, profile))
     return Picture(rgb, None if alpha is None or alpha.min() == 255 else alpha)
 
 

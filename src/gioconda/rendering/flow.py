@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import Points
+from gioconda.parts import bands, occupied
 from gioconda.portrait import View
 from gioconda.rendering.eye_plate import EyePlate
 from gioconda.rendering.field import Displacement, Field, territory
@@ -86,9 +87,7 @@ class FlowRenderer:
     def _bands(self, displacement: Displacement) -> Iterator[tuple[slice, Array, Array]]:
         """Some rows at a time, where their pixels come from, (h, w, 2), and how far they turned into view, (h, w)."""
         height, width = self._rgb.shape[:2]
-        step = max(1, BAND_PIXELS // width)
-        for top in range(0, height, step):
-            rows = slice(top, min(top + step, height))
+        for rows in bands(height, width, BAND_PIXELS):
             came_from = _enlarged(displacement.back, self._scale, rows, width) * np.float32(1 / self._scale)
             came_from[..., 0] += np.arange(width, dtype=np.float32)
             came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
@@ -103,15 +102,11 @@ def _soften(rgb: NDArray[np.uint8], edges: Array, width: float) -> None:
         edges: how much of it is blurred, float32, 0 to 1, as large or smaller.
         width: standard deviation.
     """
-    rows, columns = (np.flatnonzero(cv2.reduce(edges, axis, cv2.REDUCE_MAX)) for axis in (1, 0))
-    if not len(columns):
+    small = occupied(edges)
+    if small is None:
         return
-    small = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    down, across = (whole / part for whole, part in zip(rgb.shape[:2], edges.shape, strict=True))
-    part = np.s_[
-        round(rows[0] * down) : round((rows[-1] + 1) * down),
-        round(columns[0] * across) : round((columns[-1] + 1) * across),
-    ]
+    larger = zip(small, rgb.shape[:2], edges.shape, strict=True)
+    part = tuple(slice(round(at.start * whole / own), round(at.stop * whole / own)) for at, whole, own in larger)
     sharp = np.ascontiguousarray(rgb[part])
     share = cv2.resize(edges[small], sharp.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     rgb[part] = cv2.blendLinear(sharp, cv2.GaussianBlur(sharp, (0, 0), width), 1 - share, share)

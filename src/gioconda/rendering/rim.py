@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gioconda.expression import SKIN
 from gioconda.face import BROWS, EYES, LIPS, Points
+from gioconda.parts import occupied
 from gioconda.rendering.plates import Rgb, bounding, taken
 
 Array = NDArray[Any]
@@ -51,10 +52,9 @@ class Rim:
             came_from: where each lies in the picture, float32 (h, w, 2).
             turned: 0 (as in the picture) to 1, float32 (h, w).
         """
-        rows, columns = (np.flatnonzero(cv2.reduce(turned, axis, cv2.REDUCE_MAX)) for axis in (1, 0))
-        if not len(columns):
+        part = occupied(turned)
+        if part is None:
             return
-        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         in_copy = (came_from[part] - self._corner) * np.float32(self._scale) - np.float32(0.5)
         copy = taken(self._copy, in_copy, cv2.INTER_LINEAR)
         share = turned[part] * (copy[..., 3] * np.float32(1 / 255))
