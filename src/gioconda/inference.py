@@ -1,15 +1,23 @@
-"""The one way in which an ONNX network is opened, whoever wrote it."""
+"""The one way in which an ONNX network is opened and asked, whoever wrote it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gioconda.errors import MissingExtraError, UsageError
+from gioconda.untrusted import one_line
 
 if TYPE_CHECKING:
     import onnxruntime
+
+Shape = tuple[int | None, ...]
+"""Of an array; None for any length."""
 
 
 def open_network(path: Path, *, threads: int | None = None, gpu: bool = False) -> onnxruntime.InferenceSession:
@@ -41,3 +49,33 @@ def open_network(path: Path, *, threads: int | None = None, gpu: bool = False) -
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
         raise UsageError(f"{path}: not a network that can be read; give an ONNX file, or copy it again") from error
+
+
+def answers(
+    session: onnxruntime.InferenceSession, tensor: NDArray[Any], shapes: Sequence[Shape], path: Path
+) -> list[NDArray[np.float32]]:
+    """What a network of somebody else's making says of its first input, float32: as many outputs as there are shapes.
+
+    Raises:
+        UsageError: it fails, or gives something else than finite numbers in these shapes; `path` is named.
+    """
+    try:
+        outputs: list[Any] = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(tensor)})
+    except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
+        raise UsageError(
+            f"{path}: a network of another kind: the network fails ({one_line(error)}); copy it or make it again"
+        ) from error
+    if len(outputs) < len(shapes) or not all(map(_is_of, outputs, shapes)):
+        raise UsageError(
+            f"{path}: a network of another kind, or damaged: it says something else than "
+            f"{' and '.join(map(str, shapes))} numbers; copy it or make it again"
+        )
+    return outputs[: len(shapes)]
+
+
+def _is_of(output: Any, shape: Shape) -> bool:
+    """Whether a network's output is an array of finite numbers of a shape."""
+    if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.ndim != len(shape):
+        return False
+    fits = all(wanted in (None, length) for wanted, length in zip(shape, output.shape, strict=True))
+    return fits and output.size > 0 and bool(np.isfinite(output).all())

@@ -31,8 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gioconda.errors import UsageError
-from gioconda.inference import open_network
-from gioconda.untrusted import one_line
+from gioconda.inference import Shape, answers, open_network
 
 Picture = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
@@ -399,37 +398,18 @@ def similarity(source: Array, target: Array) -> Array:
 
 
 class _Network:
-    """One ONNX network with one input, on the CPU; ``shapes``: of its first outputs, None for any length."""
+    """One ONNX network with one input, on the CPU; ``shapes``: of its first outputs."""
 
-    def __init__(self, models_dir: Path | str, name: str, threads: int, *shapes: tuple[int | None, ...]) -> None:
+    def __init__(self, models_dir: Path | str, name: str, threads: int, *shapes: Shape) -> None:
         path = Path(models_dir) / name
         if not path.is_file():
             raise UsageError(f"{path} does not exist; the folder of measuring networks must hold {name}.")
         self._path, self._shapes = path, shapes
-        self._session: Any = open_network(path, threads=threads)
-        self._inputs: list[str] = [given.name for given in self._session.get_inputs()]
+        self._session = open_network(path, threads=threads)
 
     def __call__(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Run the network; the outputs whose shapes are known. Raises UsageError: it gives no such thing."""
-        feed = dict.fromkeys(self._inputs[:1], np.ascontiguousarray(tensor))
-        try:
-            outputs: list[Any] = self._session.run(None, feed)[: len(self._shapes)]
-        except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
-            raise UsageError(f"{self._path}: a network of another kind ({one_line(error)}); copy it again") from error
-        if len(outputs) < len(self._shapes) or not all(map(_is_of, outputs, self._shapes)):
-            raise UsageError(
-                f"{self._path}: a network of another kind, or damaged: what it says of a picture is not "
-                f"{' and '.join(map(str, self._shapes))} numbers; copy it again"
-            )
-        return outputs
-
-
-def _is_of(output: Any, shape: tuple[int | None, ...]) -> bool:
-    """Whether a network's output is an array of finite numbers of a shape, None for any length."""
-    if not isinstance(output, np.ndarray) or output.dtype.kind != "f" or output.ndim != len(shape):
-        return False
-    fits = all(wanted in (None, length) for wanted, length in zip(shape, output.shape, strict=True))
-    return fits and output.size > 0 and bool(np.isfinite(output).all())
+        return answers(self._session, tensor, self._shapes, self._path)
 
 
 def _normalised(rgb: Picture) -> npt.NDArray[np.float32]:

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
-from gioconda.inference import open_network
+from gioconda.inference import answers, open_network
 from gioconda.portrait import View
 from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
 from gioconda.rendering.fused import flow_of
 from gioconda.rendering.head import Head, affine
 from gioconda.rendering.plates import polygon_mask
 from gioconda.rendering.renderer import Patch
-from gioconda.untrusted import one_line
 
 Array = NDArray[Any]
 
@@ -70,12 +69,7 @@ class WarpRenderer:
         width, height = WINDOWS[kind]
         part = np.s_[top : top + height, left : left + width]
         seen = (clues[part].astype(np.float32) / 255).transpose(2, 0, 1)[None]
-        try:
-            (output,) = self._session.run(None, {"clues": seen})
-        except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
-            raise UsageError(f"{self._weights}: the network fails ({one_line(error)}); train it again") from error
-        if output.shape != (1, 4, height, width) or not np.isfinite(output).all():
-            raise UsageError(f"{self._weights}: not a network of 'warp': it says something else; train it again")
+        (output,) = answers(self._session, seen, [(1, 4, height, width)], self._weights)
         painted = output[0].transpose(1, 2, 0)
         share = painted[..., 3:] * gate[part][..., None]
         change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
