@@ -47,6 +47,7 @@ from gioconda.evaluation.protocol import Run, conditions_of, head_square, is_gre
 from gioconda.evaluation.renderers import Contender, drawer
 from gioconda.evaluation.store import ClipFolder, Kept, fingerprint
 from gioconda.face import EYES, face_model
+from gioconda.media.files import sha256_of
 from gioconda.rendering import make_renderer
 from makers import acting, film, noise, performed, sitter_of
 
@@ -994,7 +995,7 @@ def card_of(weights: Path, folder: Path, **about: object) -> Path:
     """A copy of the network with a card of its own."""
     copy = folder / weights.name
     shutil.copy(weights, copy)
-    card = {"sha256": shots.sha256([copy])} | about
+    card = {"sha256": sha256_of(copy)} | about
     copy.with_suffix(".json").write_text(json.dumps(card))
     return copy
 
@@ -1052,7 +1053,7 @@ def test_warp_is_measured_beside_the_others(
     assert evaluated(out, dataset, "--renderer", "warp", "flow", "--weights", weights) == 0
     whole = results.read(out)
     about = whole["runs"]["self"]
-    digest = shots.sha256([weights])
+    digest = sha256_of(weights)
     assert about["weights"]["warp"] == digest
     assert any("does not list the people" in text for text in about["warnings"])
     assert "does not list the people" in " ".join(parsed(out / "report.html").text)
@@ -1110,7 +1111,7 @@ def test_lpips_and_fid_are_measured_where_their_networks_are_given(
     whole = results.read(out)
     for measure, name in (("lpips", "lpips alex"), ("fid", "fid inception")):
         rows = {row["renderer"]: row for row in results.pick(whole, group="all", measure=measure)}
-        digest = shots.sha256([files[measure]])
+        digest = sha256_of(files[measure])
         assert whole["runs"]["self"]["weights"][name] == digest
         assert rows["flow"]["weights"] == {name: digest}
         assert 0 < rows["flow"]["value"] < rows["still"]["value"]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gioconda.errors import UsageError
-from gioconda.evaluation.shots import Source, sha256
+from gioconda.evaluation.shots import Source
+from gioconda.media.files import sha256_of
 
 
 def check(weights: Path, sources: Iterable[Source]) -> list[str]:
@@ -24,7 +25,7 @@ def check(weights: Path, sources: Iterable[Source]) -> list[str]:
     about = _read(card)
     if about is None:
         return [f"{weights.name} has no card {card.name} beside it, {so}"]
-    if about.get("sha256") != sha256([weights]):
+    if about.get("sha256") != sha256_of(weights):
         return [f"{card.name} is the card of another file than the {weights.name} beside it, {so}"]
     trained_on = about.get("trained_on")
     people, shots = (_names(trained_on, key) for key in ("people", "shots"))

@@ -39,6 +39,7 @@ from gioconda.face import (
     OVAL,
     Points,
 )
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import PICTURE_SUFFIXES
 from gioconda.media.video import VIDEO_SUFFIXES, VideoReader
 from gioconda.performance import Performance
@@ -150,14 +151,14 @@ def kept_views(renderer: str, views: int) -> int:
 
 def network_hashes(models: Path) -> dict[str, str]:
     """The sha256 of each measuring network that is there."""
-    return {name: shots.sha256([models / name]) for name in NETWORKS if (models / name).is_file()}
+    return {name: sha256_of(models / name) for name in NETWORKS if (models / name).is_file()}
 
 
 def start(
     track: str, models: Path, out: Path, size: Size, given: Mapping[str, Path] | None = None, tracker: str = TRACKERS[0]
 ) -> Run:
     """An empty run, with the folder where its figures are kept; ``given``: networks by name, beside the judges'."""
-    weights = network_hashes(models) | {name: shots.sha256([path]) for name, path in (given or {}).items()}
+    weights = network_hashes(models) | {name: sha256_of(path) for name, path in (given or {}).items()}
     mark = fingerprint({"track": track, "tracker": tracker, **asdict(size)}, weights)
     return Run(track, out / "runs" / mark, weights, mark)
 
@@ -327,6 +328,27 @@ def _measure_renderer(
 
 
 @dataclass(frozen=True, eq=False)
+class Ready:
+    """A renderer made ready for a portrait.
+
+    Attributes:
+        name, network: see :func:`renderers.product`.
+        box: left, top, right, bottom of what it paints on the first view; None: it paints nothing, the baseline.
+    """
+
+    name: str
+    network: Path | Avatar | None
+    box: tuple[int, int, int, int] | None
+
+    @staticmethod
+    def of(contender: Contender, views: Sequence[View]) -> Ready:
+        """Make it ready; a fine-tuned one is fine-tuned here."""
+        name, network = product(contender, views)
+        still = contender.name == STILL
+        return Ready(name, network, None if still else painted(make_renderer(name, views, network), views[0]))
+
+
+@dataclass(frozen=True, eq=False)
 class Sitting:
     """A portrait, framed; what the judges say of its picture; what is known of it."""
 
@@ -335,15 +357,15 @@ class Sitting:
     person: Watched
     conditions: list[str]
     source: str
-    _products: dict[Contender, tuple[str, Path | Avatar | None]] = field(default_factory=dict)
+    _ready: dict[Contender, Ready] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def product(self, contender: Contender) -> tuple[str, Path | Avatar | None]:
-        """What :func:`renderers.product` gives for the portrait: made once, however many drivers move it."""
+    def ready(self, contender: Contender) -> Ready:
+        """A renderer made ready for the portrait: once, however many drivers move it."""
         with self._lock:
-            if contender not in self._products:
-                self._products[contender] = product(contender, self.portrait.views)
-            return self._products[contender]
+            if contender not in self._ready:
+                self._ready[contender] = Ready.of(contender, self.portrait.views)
+            return self._ready[contender]
 
 
 @dataclass(frozen=True, eq=False)
@@ -429,7 +451,7 @@ def _sit(
     person = grading.watch([(0.0, rgb)], judges)
     labels = {"kind": kind_of(path.stem), **(known.get(path.name) or known.get(path.stem) or {})}
     conditions = conditions_of(labels, rgb, person.signals.yaw)
-    source = shots.sha256([path]) + ",".join(conditions)
+    source = sha256_of(path) + ",".join(conditions)
     sitting = Sitting(path.stem, portrait, person, conditions, source)
     ClipFolder(run.root / "portraits", path.stem).save_watched("truth", 0, person)
     return sitting
@@ -459,7 +481,7 @@ def _drive(path: Path, judges: Judges, run: Run, size: Size, tracker: Tracker | 
     if not watched.signals.valid.any():
         raise UsageError("the judge finds no face in it")
     ClipFolder(run.root / "drivers", path.stem).save_watched("truth", 0, watched)
-    return Driving(path.stem, performance, watched, album, shots.sha256([path]))
+    return Driving(path.stem, performance, watched, album, sha256_of(path))
 
 
 def _measure_pair(
@@ -480,8 +502,8 @@ def _measure_clip(
 ) -> Kept:
     canvas = sitting.portrait.views[0]
     still = renderer.name == STILL
-    name, network = sitting.product(renderer)
-    animation = animate(sitting.portrait, driving.performance, renderer=name, weights=network)
+    ready = sitting.ready(renderer)
+    animation = animate(sitting.portrait, driving.performance, renderer=ready.name, weights=ready.network)
     times = np.arange(len(animation)) / animation.fps
     album = Album()
     part = head_square(sitting.person.signals.points[0], canvas.rgb)
@@ -498,7 +520,7 @@ def _measure_clip(
         sitting.person,
         driving.watched,
         judges,
-        None if still else painted(make_renderer(name, sitting.portrait.views, network), canvas),
+        ready.box,
         still=still,
         also=None if still else lambda index, rgb: album.add(rgb[part]),
     )

@@ -7,7 +7,6 @@ and without a cut becomes a shot, cut to a square that stays where it is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -19,10 +18,10 @@ import cv2
 import numpy as np
 
 from gioconda.datasets.layout import CLIPS, clip_path, landmarks_path, read_landmarks, read_lines
-from gioconda.errors import FileError, UsageError, VideoError
+from gioconda.errors import UsageError, VideoError
 from gioconda.evaluation.judges import Picture
 from gioconda.face import LANDMARKS, Points, bounds
-from gioconda.media.files import spoken_os_error
+from gioconda.media.files import sha256_of
 from gioconda.media.video import VIDEO_SUFFIXES, VideoReader
 from gioconda.tracking import default_tracker
 
@@ -75,7 +74,7 @@ class Source:
     def fingerprint(self) -> str:
         """Of the files' contents, followed by the labels: what was measured of one is not used for another."""
         labels = json.dumps(self.labels, sort_keys=True)
-        return sha256(path for path in (self.video, self.landmarks) if path is not None) + labels
+        return "".join(sha256_of(path) for path in (self.video, self.landmarks) if path is not None) + labels
 
 
 @dataclass(frozen=True)
@@ -180,19 +179,6 @@ def load_shot(source: Source, seconds: float | None = None) -> Shot:
     if len(points) != len(frames):
         raise VideoError(f"{source.video} has {len(frames)} frames, its landmarks are of {len(points)}")
     return Shot(frames, points, fps)
-
-
-def sha256(paths: Iterable[Path]) -> str:
-    """Return the fingerprint of files' contents, one after the other. Raises FileError: one cannot be read."""
-    state = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    state.update(block)
-        except OSError as error:
-            raise FileError(f"{path} cannot be read: {spoken_os_error(error)}") from error
-    return state.hexdigest()
 
 
 def one_per_person(sources: Sequence[Source], most: int) -> list[Source]:

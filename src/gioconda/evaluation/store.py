@@ -22,8 +22,7 @@ from gioconda.errors import OutputError, UsageError
 from gioconda.evaluation.foreign import checked_facts
 from gioconda.evaluation.grading import KEPT_ARRAYS, Grades, Watched, from_arrays, to_arrays
 from gioconda.evaluation.judges import Picture
-from gioconda.evaluation.shots import sha256
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import jpeg
 from gioconda.untrusted import one_line, parse_json, read_arrays
 
@@ -49,7 +48,7 @@ def fingerprint(settings: Mapping[str, Any], weights: Mapping[str, str]) -> str:
         and not _HARMLESS_FOLDERS.intersection(path.relative_to(package).parts)
     )
     names = [path.relative_to(package).as_posix() for path in code]
-    text = json.dumps([names, sha256(code), dict(settings), dict(weights)], sort_keys=True)
+    text = json.dumps([names, list(map(sha256_of, code)), dict(settings), dict(weights)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
