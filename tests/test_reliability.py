@@ -17,10 +17,12 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Event
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import av
@@ -187,10 +189,11 @@ def test_any_words_are_understood_or_refused(shelves, tmp_path_factory, random):
     words = command_line(random, shelf, out)
     if words[:1] in (["batch"], ["dataset"], ["score"]):
         return  # processes of their own: the benchmark does them
-    try:
-        code = main(words)
-    except SystemExit as end:
-        code = end.code
+    with chdir(out):  # some words are names of files to write
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
     assert code in (0, 2, 3, 4, 5), words
 
 
@@ -847,6 +850,60 @@ def test_a_folder_that_goes_meanwhile_does_not_end_the_sweeping(tmp_path):
     os.utime(left.parent, (0, 0))
     visitors.sweep(60)
     assert not left.exists()
+
+
+def test_what_is_looked_at_while_its_visitor_leaves_is_no_fault_of_the_program(tmp_path):
+    gradio = pytest.importorskip("gradio", reason="the extra 'studio' (gradio) is not installed: no studio")
+    from gioconda.studio.limits import Limits
+    from gioconda.studio.studio import Studio
+
+    studio = Studio(Visitors(tmp_path / "visitors"), Limits())
+
+    @studio.in_turn
+    def look(path):
+        return path.read_text()
+
+    here = studio.visitors.new_folder("somebody") / "picture"
+    here.write_text("a face")
+    assert look(here) == "a face"
+    studio.visitors.arrive("somebody", "tab")
+    studio.visitors.leave("somebody", "tab")
+    with pytest.raises(gradio.Error, match="left") as said:
+        look(here)
+    assert not said.value.print_exception
+    with pytest.raises(FileNotFoundError):
+        look(tmp_path / "a file of the program")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_what_is_stopped_nothing_is_left_however_late(tmp_path, late):
+    """Also where the clip was finished already, but not yet shown."""
+    pytest.importorskip("gradio", reason="the extra 'studio' (gradio) is not installed: no studio")
+    from gioconda.studio.jobs import StoppedError
+    from gioconda.studio.limits import Limits
+    from gioconda.studio.studio import Studio
+
+    studio = Studio(Visitors(tmp_path), Limits())
+    request = SimpleNamespace(cookies={}, client=None, session_hash="tab")
+    written, stopped = Event(), Event()
+
+    def work(job, folder):
+        (folder / "clip").touch()
+        written.set()
+        stopped.wait(10 if late else 0)
+        return folder / "clip"
+
+    jobs = studio.follow(request, work)
+    job = next(jobs) if late else [*jobs][-1]
+    assert written.wait(10)
+    job.stop()
+    stopped.set()
+    assert "Nothing is left" in studio.stop(request) if late else "Nothing" not in str(studio.stop(request))
+    assert isinstance(job.error, StoppedError) == late
+    files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == ([] if late else ["clip"])
+    studio.jobs.close("tab", 0)
+    assert "Nothing is left" in studio.stop(request)
 
 
 def test_who_was_sent_away_first_is_let_in_first():

@@ -44,16 +44,18 @@ def api(studio: Studio) -> None:
         consent: str | None = "",
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> str:
-        def work(job: Job[Made]) -> Made:
+        def work(job: Job[Made], folder: Path) -> Made:
             if (performance is None) == (video is None):
                 raise UsageError("give either the name of a performance or a video")
             driver = Driver(str(performance)) if performance else Driver(Path(video or "").stem, Path(video or ""))
             wishes = wishes_of(format, size, Gains(head, mouth, eyes, brows, gaze), False, consent)
             subject = open_subject([Path(path) for path in pictures or ()], studio.limits.pixels)
-            return make_clip(subject, driver, wishes, studio.new_folder(request), studio.limits, job)
+            return make_clip(subject, driver, wishes, folder, studio.limits, job)
 
-        studio.forget(request)
-        *_, job = studio.follow(request, work)
+        try:
+            *_, job = studio.follow(request, work)
+        finally:
+            studio.forget(request)
         if job.result is None:
             raise gr.Error(studio.spoken(job.error or StoppedError()), print_exception=False)
         return str(job.result.clip)

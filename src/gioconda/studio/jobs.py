@@ -80,20 +80,21 @@ class Job(Generic[T]):
 
         def tick() -> None:
             nonlocal done
-            self._check()
+            self.check()
             done += 1
             left = (time.monotonic() - began) / done * max(total - done, 0)
             self._moment = Moment(stage, done, total, left if done > 2 else None)
 
-        self._check()
+        self.check()
         yield tick
 
     def show(self, made: Any) -> None:
         """Let the page see what was made last."""
-        self._check()
+        self.check()
         self.shown = made
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises StoppedError: it is not wanted any more."""
         if self._stop.is_set():
             raise StoppedError
 
@@ -107,25 +108,31 @@ class Job(Generic[T]):
 
 
 class Jobs:
-    """The job under way in each tab."""
+    """The last job of each tab."""
 
     def __init__(self) -> None:
-        self._running: dict[str, Job[Any]] = {}
+        self._last: dict[str, Job[Any]] = {}
 
     def begin(self, tab: str, work: Callable[[Job[T]], T]) -> Job[T]:
         """Begin a job; what was under way in the tab ends."""
         self.stop(tab)
-        job = self._running[tab] = Job(work)
+        job = self._last[tab] = Job(work)
         return job
 
-    def stop(self, tab: str, seconds: float = 0.0) -> None:
-        """End the job of a tab, if there is one, and wait so long for it to clear up."""
-        job = self._running.pop(tab, None)
+    def stop(self, tab: str, seconds: float = 0.0) -> Job[Any] | None:
+        """End the job of a tab, if it goes on, and wait so long for it to clear up; the job, if there was one."""
+        job = self._last.get(tab)
         if job is not None:
             job.stop()
             job.wait(seconds)
+        return job
 
-    def stop_all(self, seconds: float) -> None:
+    def close(self, tab: str, seconds: float) -> None:
+        """The same, and forget it."""
+        self.stop(tab, seconds)
+        self._last.pop(tab, None)
+
+    def close_all(self, seconds: float) -> None:
         """End all of them."""
-        for tab in list(self._running):
-            self.stop(tab, seconds)
+        for tab in list(self._last):
+            self.close(tab, seconds)

@@ -150,7 +150,7 @@ def portrait_panel(studio: Studio) -> PortraitPanel:
             return panel.show(now, request, studio.spoken(error))
 
     read = files.change(studio.in_turn(opened), files, [*panel.shown, how], **LOOK)
-    how.input(turned, [subject, how], panel.shown, **LIGHT)
+    how.input(studio.in_turn(turned), [subject, how], panel.shown, **LIGHT)
     panel.changes.extend(
         [
             read,

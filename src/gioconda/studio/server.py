@@ -59,7 +59,7 @@ def serve(bound: socket.socket, token: str | None, limits: Limits, folder: Path,
             server.run([bound])
         finally:
             ended.set()
-            studio.jobs.stop_all(PATIENCE)
+            studio.jobs.close_all(PATIENCE)
 
 
 def _app(studio: Studio, page: gr.Blocks, previews: Path) -> FastAPI:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
 import sys
 import threading
 import traceback
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
+from gradio.events import Dependency
 
 from gioconda.errors import GiocondaError, NoFaceError
 from gioconda.studio import fragments
@@ -24,6 +26,7 @@ from gioconda.studio.visitors import Visitors, visitor_of
 T = TypeVar("T")
 P = ParamSpec("P")
 STOPPED = "Stopped. Nothing is left of it."
+LEFT = "The page was left, and its pictures with it: give them again."
 PATIENCE = 10.0
 """Seconds that whoever stops something waits, at most, until it has cleared up."""
 LOOKING = 2
@@ -58,12 +61,17 @@ class Studio:
         return visitor_of(dict(request.cookies), request.client.host if request.client else "")
 
     def in_turn(self, look: Callable[P, T]) -> Callable[P, T]:
-        """The same function, but only `LOOKING` of its kind at a time."""
+        """The same function, but only `LOOKING` of its kind at a time; raises `gradio.Error`: its visitor has left."""
 
         @functools.wraps(look)
         def waiting(*arguments: P.args, **options: P.kwargs) -> T:
-            with self.looking:
-                return look(*arguments, **options)
+            try:
+                with self.looking:
+                    return look(*arguments, **options)
+            except FileNotFoundError as error:
+                if not Path(error.filename or "").is_relative_to(self.visitors.root):
+                    raise
+                raise gr.Error(LEFT, print_exception=False) from error
 
         return waiting
 
@@ -84,12 +92,23 @@ class Studio:
             text = text.partition("; give")[0]
         return text[:1].upper() + text[1:]
 
-    def follow(self, request: gr.Request, work: Callable[[Job[T]], T]) -> Iterator[Job[T]]:
-        """Have work done; yields the job a few times a second, and once more when it has ended.
+    def follow(self, request: gr.Request, work: Callable[[Job[T], Path], T]) -> Iterator[Job[T]]:
+        """Have work done, in a new folder; yields the job a few times a second, and once more when it has ended.
 
-        When nobody looks any more the work is stopped.
+        When nobody looks any more the work is stopped. The folder goes, unless it was done.
         """
-        job = self.jobs.begin(str(request.session_hash), work)
+        folder = self.new_folder(request)
+
+        def all_or_nothing(job: Job[T]) -> T:
+            try:
+                made = work(job, folder)
+                job.check()
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            return made
+
+        job = self.jobs.begin(str(request.session_hash), all_or_nothing)
         try:
             while not job.wait(LOOK_EVERY):
                 yield job
@@ -103,10 +122,16 @@ class Studio:
             return fragments.note("Done.", "good")
         return fragments.note(self.spoken(job.error), "note" if isinstance(job.error, StoppedError) else "fault")
 
-    def stop(self, request: gr.Request) -> str:
-        """End what is under way in a tab, or waits in the queue."""
-        self.jobs.stop(str(request.session_hash), PATIENCE)
-        return fragments.note(STOPPED)
+    def stop(self, request: gr.Request) -> Any:
+        """End what is under way in a tab; what to say of it, where it was not done already."""
+        job = self.jobs.stop(str(request.session_hash), PATIENCE)
+        return gr.skip() if job is not None and job.result is not None else fragments.note(STOPPED)
+
+    def stopped_by(self, button: gr.Button, begun: Dependency, status: gr.HTML) -> None:
+        """Wire the button that ends what an event has begun, also where that waits in the queue still."""
+        stopped = button.click(self.stop, None, status, cancels=[begun], **LIGHT)
+        # Said once more: news that was on its way when the button was pressed may have come after the first time.
+        stopped.then(self.stop, None, status, **LIGHT)
 
     def arrive(self, request: gr.Request) -> None:
         """A tab was opened."""
@@ -114,13 +139,13 @@ class Studio:
 
     def leave(self, request: gr.Request) -> None:
         """A tab was closed."""
-        self.jobs.stop(str(request.session_hash), PATIENCE)
         self.editors.close(str(request.session_hash))
-        self.visitors.leave(self.visitor(request), str(request.session_hash))
         self.forget(request)
+        self.visitors.leave(self.visitor(request), str(request.session_hash))
 
     def forget(self, request: gr.Request) -> None:
-        """Let go of what a tab shows, or of a program's call: Gradio would keep it for an hour, or for good."""
+        """End and let go of what a tab does and shows, or of a program's call, which Gradio would keep for an hour."""
+        self.jobs.close(str(request.session_hash), PATIENCE)
         tabs = request.request.app.state_holder  # type: ignore[union-attr]
         with tabs.lock:
             tabs.session_data.pop(str(request.session_hash), None)

@@ -70,11 +70,9 @@ def animate_tab(panel: PortraitPanel) -> None:
     def run(
         request: gr.Request, subject: Subject | None, name: str, path: str | None, *given: Any
     ) -> Iterator[list[Any]]:
-        def work(job: Job[Made]) -> Made:
+        def work(job: Job[Made], folder: Path) -> Made:
             driver = _driver(name, path)
-            return make_clip(
-                _known(subject), driver, _asked(given[5:], given[:5]), studio.new_folder(request), studio.limits, job
-            )
+            return make_clip(_known(subject), driver, _asked(given[5:], given[:5]), folder, studio.limits, job)
 
         yield from _followed(studio, request, work)
 
@@ -106,11 +104,9 @@ def still_tab(panel: PortraitPanel, tab: gr.Tab) -> None:
         return fragments.still(editor.draw(Expression(*values)), key)
 
     def save(request: gr.Request, subject: Subject | None, *values: float) -> Iterator[list[Any]]:
-        def work(job: Job[Made]) -> Made:
+        def work(job: Job[Made], folder: Path) -> Made:
             wishes = Wishes(size=None)
-            return make_still(
-                _known(subject), Expression(*values).performance(), wishes, studio.new_folder(request), job
-            )
+            return make_still(_known(subject), Expression(*values).performance(), wishes, folder, job)
 
         yield from _followed(studio, request, work)
 
@@ -152,9 +148,8 @@ def reel_tab(panel: PortraitPanel) -> None:
         tall: float,
         *given: Any,
     ) -> Iterator[list[Any]]:
-        def work(job: Job[Made]) -> Made:
+        def work(job: Job[Made], folder: Path) -> Made:
             drivers = [*map(Driver, chosen), *(_driver(VIDEO, path) for path in paths or ())]
-            folder = studio.new_folder(request)
             return make_reel(_known(subject), drivers, int(tall), _asked(given), folder, studio.limits, job)
 
         yield from _followed(studio, request, work)
@@ -196,10 +191,10 @@ def personalise_tab(panel: PortraitPanel) -> None:
     def run(
         subject: Subject | None, path: str | None, amount: float, who: str | None, request: gr.Request
     ) -> Iterator[list[Any]]:
-        def work(job: Job[Personalised]) -> Personalised:
+        def work(job: Job[Personalised], folder: Path) -> Personalised:
             if path is None:
                 raise UsageError("give the weights to begin with: the sketch.safetensors of a training run")
-            return make_avatar(_known(subject), Path(path), amount, who or "", studio.new_folder(request), job)
+            return make_avatar(_known(subject), Path(path), amount, who or "", folder, job)
 
         yield [gr.skip()] * len(panel.shown) + [fragments.note("Beginning ..."), gr.update(visible=False)]
         for job in studio.follow(request, work):
@@ -213,7 +208,7 @@ def personalise_tab(panel: PortraitPanel) -> None:
                 yield [*panel.show(job.result.subject, request), studio.outcome(job) + shown, file]
 
     begun = start.click(run, [panel.subject, weights, fidelity, consent], [*panel.shown, status, avatar], **WORK)
-    stop.click(studio.stop, None, status, cancels=[begun], **LIGHT)
+    studio.stopped_by(stop, begun, status)
     panel.changes.append(begun)
 
 
@@ -272,7 +267,7 @@ def _outcome(tab: str) -> list[Any]:
     return [status, result, files, told]
 
 
-def _followed(studio: Studio, request: gr.Request, work: Callable[[Job[Made]], Made]) -> Iterator[list[Any]]:
+def _followed(studio: Studio, request: gr.Request, work: Callable[[Job[Made], Path], Made]) -> Iterator[list[Any]]:
     """Values for `_outcome` while a job runs, and when it has ended."""
     yield [fragments.note("Beginning ..."), "", gr.update(value=None, visible=False), ""]
     for job in studio.follow(request, work):
@@ -290,7 +285,7 @@ def _wire(
     studio: Studio, start: gr.Button, stop: gr.Button, run: Callable[..., Any], given: list[Any], outcome: list[Any]
 ) -> None:
     begun = start.click(run, given, outcome, **WORK)
-    stop.click(studio.stop, None, outcome[0], cancels=[begun], **LIGHT)
+    studio.stopped_by(stop, begun, outcome[0])
 
 
 def _known(subject: Subject | None) -> Subject:
