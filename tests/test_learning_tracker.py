@@ -436,10 +436,19 @@ def test_damaged_runs_are_refused(tmp_path):
         path.write_bytes(wrong)
         with pytest.raises(UsageError, match="not a checkpoint"):
             learner.resume(path)
+    spoiled = fresh()
+    spoiled.mean.state_dict()[next(iter(spoiled.mean.state_dict()))].fill_(float("nan"))
+    spoiled.save(path)
+    with pytest.raises(UsageError, match=r"not a checkpoint.*mean.* numbers that are none"):
+        learner.resume(path)
     for text in ("", "{", "[" * 100_000):
         (tmp_path / "faces.json").write_text(text)
         with pytest.raises(UsageError, match="cannot be read"):
             face_pool(tmp_path, tmp_path / "a.task", tmp_path, 4)
+    (tmp_path / "faces.json").write_text('"\\n\\u001b[2J"')
+    with pytest.raises(UsageError, match="was begun with") as said:
+        face_pool(tmp_path, tmp_path / "a.task", tmp_path, 4)
+    assert str(said.value).isprintable()
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

@@ -18,6 +18,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra 'learn' (torch) is not installed")
 pytest.importorskip("tensorboard", reason="the extra 'learn' (tensorboard) is not installed")
 
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from gioconda.cli import main
@@ -700,6 +701,16 @@ def test_a_damaged_checkpoint(run, data, tmp_path, length):
         train_sketch(data, folder, TINY, 0.0)
     with pytest.raises(UsageError, match="not a checkpoint that can be read"):
         export_base(folder, folder / "sketch.safetensors", {})
+
+
+def test_a_checkpoint_with_numbers_that_are_none(run, data, tmp_path):
+    folder = shutil.copytree(run[0], tmp_path / "run")
+    tensors = load_file(folder / NAME)
+    next(iter(tensors.values())).view(-1)[0] = float("inf")
+    with safe_open(folder / NAME, framework="pt") as file:
+        save_file(tensors, folder / NAME, file.metadata())
+    with pytest.raises(UsageError, match=r"not a checkpoint of this run .*numbers that are none"):
+        train_sketch(data, folder, TINY, 0.0)
 
 
 def test_a_checkpoint_of_another_kind(run, data, tmp_path):

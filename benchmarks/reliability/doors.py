@@ -673,7 +673,8 @@ def _enter_command(file: Path, folder: Path, random: Random) -> object:
 
     os.environ["XDG_CONFIG_HOME"] = str(folder)
     words = command_line(random, folder / "shelf", folder)
-    with chdir(folder):  # some words are names of files to write
+    (folder / "in" / "it").mkdir(parents=True)
+    with chdir(folder / "in" / "it"):  # some words are names of files to write, here or in the folder above
         try:
             code = cli.main(words)
         except SystemExit as end:

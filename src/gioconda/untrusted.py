@@ -35,9 +35,9 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
-def one_line(error: Exception) -> str:
-    """What an error says, cut to the length of a line: some list all that would have been right."""
-    text = " ".join(str(error).split())
+def one_line(said: object) -> str:
+    """What an error says, or a file, cut to the length of a line: some list all that would have been right."""
+    text = printable(" ".join(str(said).split()))
     return text if len(text) <= 160 else text[:157] + "..."
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from gioconda.errors import OutputError, UsageError
-from gioconda.learning.checkpoint import NAME, below, checkpoint_header
+from gioconda.learning.checkpoint import NAME, below, checkpoint_header, finite_tensors
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Shape
 from gioconda.media.files import spoken_os_error, whole_file
 from gioconda.untrusted import one_line, parse_json
@@ -83,7 +83,7 @@ def load_base(path: Path, device: str = "cpu") -> Base:
         if header.get("format") != "gioconda.sketch":
             raise UsageError(f"{path}: not the networks of sketch; give the sketch.safetensors of a training run")
         shape = Shape.of(parse_json(header["shape"]))
-        state = {key: value.float() for key, value in load_file(path, device).items()}
+        state = {key: value.float() for key, value in finite_tensors(path, device).items()}
         discriminator = Discriminator(shape, videos=1)
         state[f"discriminator.{_COLUMNS}"] = torch.zeros(1, shape.widest, device=device)
         base = Base(shape, Embedder(shape), Generator(shape), discriminator, _sha256(path))

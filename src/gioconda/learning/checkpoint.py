@@ -75,7 +75,7 @@ def load_checkpoint(path: Path, networks: Networks, optimisers: Optimisers, devi
         UsageError: damaged, or of other networks.
     """
     try:
-        state = load_file(path, device)
+        state = finite_tensors(path, device)
         for name, network in networks.items():
             network.load_state_dict(below(state, f"{name}."))
         for name, optimiser in optimisers.items():
@@ -90,6 +90,15 @@ def load_checkpoint(path: Path, networks: Networks, optimisers: Optimisers, devi
         raise UsageError(
             f"{path}: not a checkpoint of this run and its data ({one_line(error)}); give another folder"
         ) from error
+
+
+def finite_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises one of `DAMAGE`: it cannot be read, or holds NaN or infinity."""
+    tensors = load_file(path, device)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ValueError(f"{name} holds numbers that are none")
+    return tensors
 
 
 def checkpoint_header(path: Path) -> tuple[int, dict[str, Any]]:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gioconda.errors import UsageError
+from gioconda.learning.checkpoint import DAMAGE, finite_tensors
+from gioconda.untrusted import one_line
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,11 @@ class Perceptual(nn.Module):
     def __init__(self, plan: Plan, weights: Path) -> None:
         super().__init__()
         try:
-            tensors = load_file(weights)
-        except (OSError, SafetensorError) as error:
-            raise UsageError(f"{weights}: not a safetensors file that can be read ({error})") from error
+            tensors = finite_tensors(weights)
+        except DAMAGE as error:
+            raise UsageError(
+                f"{weights}: not a safetensors file to be used ({one_line(error)}); copy it again"
+            ) from error
         self.plan = plan
         layers: list[nn.Module] = []
         inside = 3
@@ -75,8 +77,6 @@ class Perceptual(nn.Module):
                 wanted = getattr(layer, part).shape
                 if name not in tensors or tensors[name].shape != wanted:
                     raise UsageError(f"{weights}: not {plan.name}, it has no {name} of shape {tuple(wanted)}")
-                if not tensors[name].float().isfinite().all():
-                    raise UsageError(f"{weights}: damaged, {name} holds numbers that are none; copy it again")
                 getattr(layer, part).data = tensors[name].float()
             layers += [layer, nn.ReLU()]
             inside = width

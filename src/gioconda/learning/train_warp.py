@@ -110,7 +110,9 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
         if all(path.exists() for path in paths.values()):
             begun = parse_json((run / _ABOUT).read_bytes())
             if begun != about:
-                raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
+                raise UsageError(
+                    f"{run} was begun with {one_line(begun)}, not {about}; give the same again, or another folder"
+                )
         else:
             _make_pool(data, run, settings, paths, progress)
             write_bytes(run / TRAINED_ON, json.dumps(trained_on(data)).encode())

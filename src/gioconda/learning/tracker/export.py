@@ -13,11 +13,10 @@ import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gioconda.errors import UsageError
-from gioconda.learning.checkpoint import DAMAGE
+from gioconda.learning.checkpoint import DAMAGE, finite_tensors
 from gioconda.learning.dataset import EXCLUDED_LICENCES, EXCLUDED_SOURCES
 from gioconda.learning.tracker.faces import SIDE, Faces
 from gioconda.learning.tracker.learner import below, best_device, work_done
@@ -105,7 +104,7 @@ def _export(run: Path, faces: Faces) -> None:
 
 def export_network(checkpoint: Path, out: Path) -> None:
     """Write the running mean of a checkpoint, `landmarks` or `detector`, as ONNX."""
-    state = below(load_file(checkpoint), "mean.")
+    state = below(finite_tensors(checkpoint), "mean.")
     wrapped: nn.Module
     if checkpoint.stem == "landmarks":
         landmarks = LandmarkNet()

@@ -62,7 +62,9 @@ def face_pool(data: Path, teacher: Path, run: Path, count: int, progress: Progre
     note = run / "faces.json"
     try:
         if note.exists() and (begun := parse_json(note.read_bytes())) != about:
-            raise UsageError(f"{run} was begun with {begun}, not {about}; give the same again, or another folder")
+            raise UsageError(
+                f"{run} was begun with {one_line(begun)}, not {about}; give the same again, or another folder"
+            )
         if not note.exists() or not _file(run, "frames").exists():
             _make(data, teacher, run, count, progress)
             with whole_file(note) as file:

@@ -12,11 +12,11 @@ from typing import Generic, TypeVar
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gioconda.errors import UsageError
-from gioconda.learning.checkpoint import DAMAGE
+from gioconda.learning.checkpoint import DAMAGE, finite_tensors
 from gioconda.progress import Progress, quiet
 from gioconda.untrusted import one_line
 
@@ -95,7 +95,7 @@ class Learner(Generic[Network]):
         if not path.exists():
             return
         try:
-            self._go_on(load_file(path, self.device))
+            self._go_on(finite_tensors(path, self.device))
             self.step, self.seconds = work_done(path)
         except DAMAGE as error:
             raise UsageError(
@@ -120,7 +120,7 @@ def work_done(path: Path) -> tuple[int, float]:
     """How many steps and seconds of learning a checkpoint has behind it."""
     with safe_open(path, framework="pt") as file:
         done = file.metadata()
-    return int(done["step"]), float(done["seconds"])
+    return int(done["step"]), float(int(done["seconds"]))
 
 
 def below(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
