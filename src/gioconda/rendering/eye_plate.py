@@ -13,6 +13,7 @@ from gioconda.face import BROWS, EYES, OVAL, Eye, Points, eye_distance
 from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import lid_gaps
 from gioconda.rendering.head import affine
+from gioconda.rendering.iris import RIM, Iris, whiteness
 from gioconda.rendering.plates import (
     LUMA,
     Rgb,
@@ -32,14 +33,13 @@ Array = NDArray[Any]
 class EyePlate:
     """An eyeball: sclera and a round iris that looks about, under lids that cover it."""
 
-    def __init__(self, rgb: Rgb, source: Points, side: int) -> None:
+    def __init__(self, rgb: Rgb, source: Points, side: int, iris: Iris) -> None:
+        """`iris`: see `find_irises`."""
         self._side, self._eye = side, EYES[side]
         self._outline = list(self._eye.outline)
         outline = source[self._outline, :2]
         self._depth = float(source[self._outline, 2].mean())
-        iris = source[list(self._eye.iris), :2]
-        self._iris = iris[0]
-        self._radius = max(float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()), 1e-3)
+        self._iris, self._looking = iris, source[self._eye.iris[0], :2]
         self._width = float(np.linalg.norm(outline[0] - outline[len(self._eye.upper) - 1]))
         self._feather = 0.012 * float(eye_distance(source))
         self._gap = self._lid_gap(source)
@@ -47,31 +47,36 @@ class EyePlate:
         left, top, right, bottom = bounding(outline, np.array([0.5, 0.9]) * self._width, *rgb.shape[1::-1])
         picture = rgb[top:bottom, left:right]
         self._exact = Sheet(picture, left, top)
-        white, ball = self._unlidded(picture, source, left, top)
+        polygon, box = _round_eye(source, self._eye), (left, top, right, bottom)
+        relief = _relief(rgb, polygon, box)
+        white, ball = self._unlidded(picture, relief, source, left, top)
         self._white, self._ball = Sheet(white, left, top), Sheet(ball, left, top)
-        self._skin = Sheet(_eyeless(rgb, source, self._eye, (left, top, right, bottom)), left, top)
+        self._skin = Sheet(_levels(_eyeless(rgb, source, polygon, box) + relief), left, top)
         self._lashes = _lash_colour(rgb, source, self._eye)
         self._stroke = LASH_WIDTH * float(eye_distance(source))
 
-    def _unlidded(self, picture: Rgb, source: Points, left: int, top: int) -> tuple[Rgb, Rgb]:
+    def _unlidded(self, picture: Rgb, relief: Array, source: Points, left: int, top: int) -> tuple[Rgb, Rgb]:
         """The eyeball as if the lids were away: once without iris, once with a whole one."""
         height, width = picture.shape[:2]
         y, x = np.mgrid[top : top + height, left : left + width].astype(np.float32)
         shown = polygon_mask(source[self._outline, :2], left, top, width, height) > 0
         # Lashes, the lids' rims and the shadow of the upper one lie inside the opening: they are not the eyeball.
-        rim = 2 * max(1, round(RIM * self._radius)) + 1
+        rim = 2 * max(1, round(RIM * self._iris.radius)) + 1
         seen = cv2.erode(shown.astype(np.uint8), np.ones((rim, rim), np.uint8)) > 0
         lit = seen & (self._below_lid(source, x, y) > self._shadow)
         inner = next((part for part in (lit, seen, shown) if part.sum() >= 9), np.ones_like(shown))
-        from_iris = np.hypot(x - self._iris[0], y - self._iris[1]) / self._radius
+        from_iris = self._iris.distance(x, y)
         beside = inner & (from_iris > 1.2)
         beside = beside if beside.sum() >= 9 else inner
-        known = _brightest(picture, beside)
-        made = cv2.blur(grown(picture, known), (rim, rim))
+        white = whiteness(picture, inner, from_iris)
+        # In shadow, lashes and edges are the others.
+        whitest = beside & (white >= np.percentile(white[beside], 100 - WHITEST))
+        made = cv2.blur(grown(picture, whitest.astype(np.uint8)), (rim, rim))
         # It is a ball: light falls off towards its sides.
         middle = source[list(self._eye.corners), :2].mean(axis=0)
         made = made * (1 - ROUND * np.minimum(np.square((x - middle[0]) / (0.55 * self._width)), 1))[..., None]
-        white = made + cv2.blur((known > 0).astype(np.float32), (3, 3))[..., None] * (picture - made)
+        # No painted pixel of it stays: an outer part of the iris, a light or an edge would be seen to stay behind.
+        white = made + WHITE_GRAIN * relief
         rings = _rings(picture, inner, from_iris)
         ball = rings + cv2.blur((inner & (from_iris < 1.2)).astype(np.float32), (3, 3))[..., None] * (picture - rings)
         return _levels(white), _levels(ball)
@@ -100,13 +105,13 @@ class EyePlate:
         mask = feathered(polygon_mask(outline, left, top, right - left, bottom - top), self._feather)
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         in_x, in_y = mapped(back, x, y)
-        gaze = back @ np.append(target[self._eye.iris[0], :2], 1.0) - self._iris
+        gaze = back @ np.append(target[self._eye.iris[0], :2], 1.0) - self._looking
         colours = self._exact.sample(in_x, in_y)
         # The painted opening is right as it was painted, and wrong once the lids or the eye have moved.
-        change = min(5 * abs(opened - 1) + 2 * float(np.hypot(*gaze)) / self._radius, 1.0)
+        change = min(5 * abs(opened - 1) + 2 * float(np.hypot(*gaze)) / self._iris.radius, 1.0)
         if change > 0:
             ball_x, ball_y = in_x - np.float32(gaze[0]), in_y - np.float32(gaze[1])
-            away = np.hypot(ball_x - self._iris[0], ball_y - self._iris[1]) / self._radius
+            away = self._iris.distance(ball_x, ball_y)
             made = self._white.sample(in_x, in_y)
             made += smoothstep((1.14 - away) / 0.2)[..., None] * (self._ball.sample(ball_x, ball_y) - made)
             shade = np.exp(-np.maximum(self._below_lid(target, x, y), 0) / self._shadow)
@@ -154,8 +159,10 @@ class EyePlate:
 
 LEAST_GAP = 0.12
 """Gap between lids, in widths of the eye, below which a picture shows them shut or nearly."""
-RIM = 0.1
-"""Width of the lids' rim inside the opening, in radii of the iris."""
+WHITE_GRAIN = 0.6
+"""Of the grain of the cheek, how much the white has."""
+WHITEST = 40
+"""Per cent of the pixels beside the iris that make the white."""
 ROUND = 0.1
 """How much darker the white is at the corners than in the middle."""
 SHADE = 0.25
@@ -170,12 +177,6 @@ LASH_SHARE = 0.85
 
 def _levels(colours: Array) -> Rgb:
     return np.clip(np.rint(colours), 0, 255).astype(np.uint8)
-
-
-def _brightest(picture: Rgb, where: Array) -> Array:
-    """All but the darkest of some pixels, as a mask of 0 and 1: lashes and shadows fall on those."""
-    luma = picture @ LUMA
-    return (where & (luma >= np.percentile(luma[where], 15))).astype(np.uint8)
 
 
 def _rings(picture: Rgb, seen: Array, radius: Array) -> Array:
@@ -201,24 +202,33 @@ def _round_eye(points: Points, eye: Eye) -> Array:
     return np.concatenate([ends[:1] - out, points[list(eye.hollow), :2], ends[1:] + out, (lower + 0.5 * down)[::-1]])
 
 
-def _eyeless(rgb: Rgb, source: Points, eye: Eye, box: tuple[int, int, int, int]) -> Rgb:
-    """The skin as it would be without an eye, grown from the face around it, with the grain of the cheek below."""
+def _eyeless(rgb: Rgb, source: Points, polygon: Array, box: tuple[int, int, int, int]) -> Array:
+    """The skin as it would be without the eye inside a polygon, smooth, grown from the face around it, (h, w, 3)."""
     left, top, right, bottom = box
     size = right - left, bottom - top
-    polygon = _round_eye(source, eye)
     picture = rgb[top:bottom, left:right]
     eyed = polygon_mask(polygon, left, top, *size)
     other = [polygon_mask(cv2.convexHull(source[list(brow), :2])[:, 0], left, top, *size) for brow in BROWS]
     face = polygon_mask(source[list(OVAL), :2], left, top, *size)
     skin = (eyed == 0) & (np.maximum(*other) == 0) & (face > 0)
-    soft = 2 * max(1, round(0.04 * float(np.ptp(polygon[:, 0])))) + 1
-    smooth = grown(picture, skin.astype(np.uint8))
-    smooth = cv2.blur(cv2.blur(smooth, (soft, soft)), (soft, soft))
+    soft = _softness(polygon)
+    return cv2.blur(cv2.blur(grown(picture, skin.astype(np.uint8)), soft), soft)
+
+
+def _relief(rgb: Rgb, polygon: Array, box: tuple[int, int, int, int]) -> Array:
+    """The grain of the cheek below the eye inside a polygon, in levels, (h, w, 3); none at a picture's edge."""
+    left, top, right, bottom = box
     down = int(np.ceil(np.ptp(polygon[:, 1])))
     cheek = rgb[top + down : bottom + down, left:right].astype(np.float32)
-    if cheek.shape == smooth.shape:
-        smooth = smooth + np.clip(cheek - cv2.blur(cheek, (soft, soft)), -GRAIN, GRAIN)
-    return _levels(smooth)
+    if len(cheek) < bottom - top:
+        return np.zeros((bottom - top, right - left, 3), np.float32)
+    return np.clip(cheek - cv2.blur(cheek, _softness(polygon)), -GRAIN, GRAIN)
+
+
+def _softness(polygon: Array) -> tuple[int, int]:
+    """Pixels across and down over which skin is smoothed."""
+    soft = 2 * max(1, round(0.04 * float(np.ptp(polygon[:, 0])))) + 1
+    return soft, soft
 
 
 FOLD = 0.08

@@ -20,6 +20,7 @@ from gioconda.portrait import View
 from gioconda.rendering.eye_plate import EyePlate
 from gioconda.rendering.field import Displacement, Field, territory
 from gioconda.rendering.head import Head
+from gioconda.rendering.iris import find_irises
 from gioconda.rendering.mouth_plate import MouthPlate
 from gioconda.rendering.plates import taken
 from gioconda.rendering.renderer import Patch
@@ -61,8 +62,9 @@ class FlowRenderer:
         self._rim = Rim(self._rgb, self._source)
         own = territory(self._source, neighbours, width, height) > 0 if neighbours else None
         self._mask = None if own is None else own.astype(np.float32)
+        irises = find_irises(self._rgb, self._source)
         self._plates: tuple[EyePlate | MouthPlate, ...] = (
-            *(EyePlate(self._rgb, self._source, side) for side in (0, 1)),
+            *(EyePlate(self._rgb, self._source, side, iris) for side, iris in enumerate(irises)),
             MouthPlate(self._rgb, self._source, views[1:]),
         )
 
