@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from gioconda import Gains, Motion, Portrait, View, animate
 from gioconda.errors import UsageError
-from gioconda.face import EYES, LIPS, MOUTH_OUTLINE
+from gioconda.face import EYES, LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE
 from gioconda.rendering import Patch, composite, make_renderer
 from gioconda.rendering.field import Field
 from gioconda.rendering.head import Head
@@ -304,6 +304,25 @@ def test_an_open_mouth_is_darker_than_the_lips(studio, opening):
     lips = np.rint(points[list(LIPS), :2]).astype(int)
     mouth = luma(after)[inside(MOUTH_OUTLINE, points, after.shape)]
     assert np.percentile(mouth, 15) < 0.5 * np.median(luma(after)[lips[:, 1], lips[:, 0]])
+
+
+def test_a_grey_picture_stays_grey(portrait):
+    """Teeth are ivory and the depth of a mouth is red, but not in a photograph without colours."""
+    view = portrait.views[0]
+    grey = Studio(replace(view, rgb=cv2.cvtColor(cv2.cvtColor(view.rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)))
+    shown = grey.shown(movement(angles=(12, 0, 0), offsets=jaw(0.4), lids=(0.3, 1), gaze=(0.2, 0))).astype(int)
+    assert np.ptp(shown, axis=2).max() <= 2
+
+
+@pytest.mark.parametrize("opening", [0.3, 0.5])
+def test_a_tongue_is_darker_than_the_lips(studio, opening):
+    motion = movement(offsets=jaw(opening))
+    after, points = studio.shown(motion), studio.target(motion)
+    lower = points[list(LIPS_INNER_LOWER[4:7]), :2].mean(axis=0)
+    upper = points[list(LIPS_INNER_UPPER[4:7]), :2].mean(axis=0)
+    x, y = np.rint(lower + 0.35 * (upper - lower)).astype(int)
+    lips = np.rint(points[list(LIPS), :2]).astype(int)
+    assert luma(after)[y - 2 : y + 3, x - 6 : x + 7].mean() < 0.8 * np.median(luma(after)[lips[:, 1], lips[:, 0]])
 
 
 def test_what_the_picture_shows_of_the_teeth_stays(studio):

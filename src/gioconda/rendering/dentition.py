@@ -72,6 +72,8 @@ MOST_PIXELS = 12.0
 """Most pixels to a millimetre that rows are prepared for: beyond, their edges are soft."""
 TONGUE_DEPTH = 28.0
 """The same over the tongue, which teeth and lips shade."""
+TONGUE_LIGHT = 0.55
+"""How light it is there, over the picture's light: a tongue as bright as the lips is taken for one."""
 TONGUE = (20.0, 26.0)
 """Half axes of the tongue, across and deep."""
 
@@ -86,7 +88,7 @@ class Palette:
     """Colours of a mouth's inside, float RGB each, and the side light comes from, -1 (left) to 1 (right).
 
     `dark` is the depth of the mouth; `black` what the picture shows where there is no light at all: brown in a faded
-    photograph.
+    photograph. `colourful` says how much the picture knows of colours, from 0 (grey) to 1.
     """
 
     teeth: Array
@@ -95,11 +97,13 @@ class Palette:
     dark: Array
     black: Array
     side: float = 0.0
+    colourful: float = 1.0
 
-    def lit(self, colours: Array, light: Array, warmth: Array | float = WARMTH) -> Array:
+    def lit(self, colours: Array, light: Array, warm: bool = True) -> Array:
         """Colours, (..., 3), of the inside of a mouth in some light, (...), 1 being that of the picture."""
         floor = np.minimum(self.black.astype(np.float32), colours)
-        return floor + (colours - floor) * light[..., None] ** warmth
+        power = 1 + np.float32(self.colourful) * (WARMTH - 1) if warm else np.float32(1)
+        return floor + (colours - floor) * light[..., None] ** power
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class Dentition:
         light *= np.exp(-np.maximum(deep * (1 + t), 0) / TONGUE_DEPTH)
         # Soft at its rim.
         share = smoothstep(root / (0.35 * square)).astype(np.float32)[..., None]
-        tongue = self._palette.lit(self._palette.tongue, light, warmth=1.0).astype(np.float32)
+        tongue = self._palette.lit(self._palette.tongue, TONGUE_LIGHT * light, warm=False).astype(np.float32)
         colours += share * (tongue - colours)
 
 

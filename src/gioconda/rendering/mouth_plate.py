@@ -166,6 +166,8 @@ DARKEST = 1.0
 """Per cent of a face's pixels that are taken for its picture's black."""
 FADED = (30.0, 60.0)
 """Brightness of those from which a picture is a little, and wholly, faded."""
+COLOURFUL = 0.15
+"""Redness of skin from which a picture shows colours in full."""
 WIDTH = 50.0
 """Of an average mouth."""
 
@@ -273,7 +275,9 @@ def _palette(rgb: Rgb, source: Points, seen: Array) -> Palette:
     lips = np.median(_colours(rgb, source, LIPS), axis=0)
     around = np.median(_colours(rgb, source, _ROUND_MOUTH), axis=0)
     # Bright, and of a hue between ivory and that of the skin.
-    teeth = 1.1 * (0.55 * float(around @ LUMA) * np.array([1.04, 1.0, 0.9]) + 0.45 * around)
+    colourful = min(max(float(_redness(skin)) / COLOURFUL, 0.0), 1.0)
+    ivory = 1 + colourful * np.array([0.04, 0.0, -0.1])
+    teeth = 1.1 * (0.55 * float(around @ LUMA) * ivory + 0.45 * around)
     if len(seen) >= 12:
         teeth = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 60)].mean(axis=0)
     # Redder than the lips, as far as the picture knows red at all.
@@ -287,6 +291,7 @@ def _palette(rgb: Rgb, source: Points, seen: Array) -> Palette:
         dark=np.maximum(0.28 * flesh + 0.01 * skin, black),
         black=black,
         side=float(np.clip((sides[1] - sides[0]) / max(sides[0] + sides[1], 1.0), -0.6, 0.6)),
+        colourful=colourful,
     )
 
 
