@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from gioconda import Gains, Motion, Portrait, View, animate
 from gioconda.errors import UsageError
-from gioconda.face import EYES, LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE
+from gioconda.face import EYES, LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, face_model
+from gioconda.geometry import rotation
 from gioconda.rendering import Patch, composite, make_renderer
 from gioconda.rendering.field import Field
 from gioconda.rendering.head import Head
@@ -444,3 +445,27 @@ def test_without_a_mask_the_patch_replaces_the_canvas(portrait):
     rgb, _ = composite(portrait.views[0], Patch(0, 0, np.zeros((9, 9, 3), np.uint8)))
     assert not rgb[:9, :9].any()
     assert (rgb[9:] == portrait.views[0].rgb[9:]).all()
+
+
+def test_a_far_cheek_that_turns_to_the_camera_is_lent_the_near_one():
+    """Of a face that is freckled and in shade but for the far cheek: turned, that has freckles, and its own light."""
+    points = (face_model().shape @ rotation(-32, 0, 0).T * 150 + (250, 260, 0)).astype(np.float32)
+    far, near = 50, 280
+    rgb = np.full((520, 500, 3), (200, 160, 140), np.uint8)
+    shaded = np.s_[:, round(float(points[far, 0])) + 30 :]
+    rgb[shaded] = (0.6 * rgb * (1 - 0.25 * (next(noise(1, 520, 500))[..., :1] > 200)))[shaded]
+    three_quarters = Studio(View(rgb, points))
+    assert three_quarters.sitter.angles[0] == pytest.approx(-32, abs=1)
+
+    def cheek(landmark, motion):
+        x, y = np.rint(three_quarters.target(motion)[landmark, :2]).astype(int)
+        part = luma(three_quarters.shown(motion))[y - 8 : y + 9, x - 8 : x + 9]
+        return part.std(), part.mean()
+
+    (plain, light), (freckled, shade) = cheek(far, movement()), cheek(near, movement())
+    assert plain < 1
+    assert freckled > 4
+    assert shade < 0.7 * light
+    turned, still_light = cheek(far, movement(angles=(30, 0, 0)))
+    assert turned > 0.7 * freckled
+    assert still_light == pytest.approx(light, rel=0.1)

@@ -137,12 +137,17 @@ class Displacement:
     Attributes:
         back: from each pixel of the result to where it lies in the picture, float32 (h, w, 2), x then y.
         turned: how far each place of the face has turned into view, float32 (h, w), 0 to 1.
+        other: where the counterpart on the other half of the face lies, as `back`.
+        lent: how far that is to be shown in its place, float32 (h, w), 0 to 1: it has turned into view, and the picture
+            shows its counterpart better.
         edges: where one part of the face covers another, float32 (h, w), 0 to 1: drawn in steps there.
         step: pixels of such a step.
     """
 
     back: Array
     turned: Array
+    other: Array
+    lent: Array
     edges: Array
     step: float
 
@@ -174,7 +179,8 @@ class Field:
         moved = _with_face(cv2.resize(outside, self._size, interpolation=cv2.INTER_LINEAR), self._mesh, target)
         if self._territory is None:
             return moved
-        return replace(moved, back=moved.back * self._territory, turned=moved.turned * self._territory[..., 0])
+        own = self._territory[..., 0]
+        return replace(moved, back=moved.back * self._territory, turned=moved.turned * own, lent=moved.lent * own)
 
 
 @dataclass(frozen=True)
@@ -218,7 +224,8 @@ def _clings(apart: Array, rim: Array) -> Array:
 def _with_face(back: Array, mesh: FaceMesh, target: Points) -> Displacement:
     """The movement of the face's triangles in that of its surroundings, (h, w, 2), which is written over."""
     height, width = back.shape[:2]
-    moved = Displacement(back, np.zeros((height, width), np.float32), np.zeros((height, width), np.float32), 1.0)
+    turned, lent, edges = (np.zeros((height, width), np.float32) for _ in range(3))
+    moved = Displacement(back, turned, back, lent, edges, 1.0)
     outline = target[list(OVAL), :2]
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, (width, height))
@@ -239,8 +246,13 @@ def _with_face(back: Array, mesh: FaceMesh, target: Points) -> Displacement:
     near = 2 * round(step) + 1
     moved.edges[part] = np.clip(3 * cv2.blur(sharp.astype(np.float32), (near, near)), 0, 1)
     soft = TURNED_SOFT * float(np.ptp(outline[:, 0]) * ratio[0])
-    turned = _turned(drawn.gain[::2, ::2], drawn.mask[::2, ::2], soft / 2)
-    moved.turned[part] = cv2.resize(turned, large, interpolation=cv2.INTER_LINEAR)
+    face, gain = drawn.mask[::2, ::2].astype(np.float32), drawn.gain[::2, ::2]
+    for into, much in ((moved.turned, face), (moved.lent, face * drawn.lent[::2, ::2])):
+        if much.any():
+            into[part] = cv2.resize(_turned(gain, much, face, soft / 2), large, interpolation=cv2.INTER_LINEAR)
+    if lent.any():
+        moved = replace(moved, other=back.copy())
+        moved.other[part] = cv2.resize(cv2.blur(drawn.other, (3, 3)), large, interpolation=cv2.INTER_LINEAR)
     return replace(moved, step=step)
 
 
@@ -273,12 +285,11 @@ def _enlarged(field: Array, folds: Array, size: tuple[int, int], leap: float) ->
     return large, sharp
 
 
-def _turned(gain: Array, mask: Array, soft: float) -> Array:
-    """How far places of the face have turned into view, float32 (h, w), 0 to 1, smoothed over some pixels."""
+def _turned(gain: Array, share: Array, face: Array, soft: float) -> Array:
+    """How far a share of places of the face turned into view, float32 (h, w), 0 to 1, smoothed over some pixels."""
     least, over = TURNED
     width = 2 * round(soft / 2) + 1
-    face = mask.astype(np.float32)
-    much = face * np.clip((gain - least) / over, 0, 1)
+    much = share * np.clip((gain - least) / over, 0, 1)
     turned = cv2.blur(much, (width, width)) / np.maximum(cv2.blur(face, (width, width)), 1e-3)
     inside = cv2.erode(face, np.ones((3, 3), np.uint8), borderValue=(0.0,))
     return turned * cv2.blur(inside, (3, 3))

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.expression import SKIN
 from gioconda.face import Points
 from gioconda.parts import bands, occupied
 from gioconda.portrait import View
@@ -34,6 +35,10 @@ FIELD_PIXELS = 2048
 """Longest side at which movement is computed; beyond, it is enlarged. Pixels are taken at the picture's own size."""
 EDGE = 0.6
 """Blur of edges within the face, in steps in which they were drawn: none of them shows, and the edge stays one."""
+LIGHT = 0.08
+"""Half the width, in face widths, over which the light on both halves of a face is compared."""
+BRIGHTER = 2.0
+"""Most by which one half is made brighter or darker for it."""
 BAND_PIXELS = 4_000_000
 """Pixels that are moved at once: where they come from takes four times the memory of the pixels themselves."""
 
@@ -79,12 +84,34 @@ class FlowRenderer:
             if self._alpha is not None and alpha is not None:
                 taken(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
             self._rim.draw(rgb[rows], None if alpha is None else alpha[rows], came_from, turned)
+        self._lend(rgb, displacement)
         _soften(rgb, displacement.edges, EDGE * displacement.step / self._scale)
         pose = self._head.pose(moved)
         for plate in self._plates:
             plate.draw(rgb, moved, pose)
         left, top = int(self._corner[0]), int(self._corner[1])
         return Patch(left, top, rgb, self._mask, alpha)
+
+    def _lend(self, rgb: NDArray[np.uint8], displacement: Displacement) -> None:
+        """Show the other half of the face, in the light of this one, where that is better; changes `rgb` in place."""
+        small = occupied(displacement.lent)
+        if small is None:
+            return
+        height, width = rgb.shape[:2]
+        rows, columns = (
+            slice(round(at.start / self._scale), min(round(at.stop / self._scale), most))
+            for at, most in zip(small, (height, width), strict=True)
+        )
+        came_from = _enlarged(displacement.other, self._scale, rows, width)[:, columns] * np.float32(1 / self._scale)
+        came_from[..., 0] += np.arange(columns.start, columns.stop, dtype=np.float32)
+        came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        # Along the rim of that half there may be hair, or a turban.
+        share = _enlarged(displacement.lent, self._scale, rows, width)[:, columns] * self._rim.deep(came_from)
+        own, other = np.ascontiguousarray(rgb[rows, columns]), taken(self._rgb, came_from, cv2.INTER_CUBIC)
+        reach = 2 * round(LIGHT * float(np.ptp(self._source[:SKIN, 0]))) + 1
+        light = cv2.blur(own, (reach, reach)) / np.maximum(cv2.blur(other, (reach, reach)), 8).astype(np.float32)
+        lit = np.clip(other * np.clip(light, 1 / BRIGHTER, BRIGHTER), 0, 255).astype(np.uint8)
+        rgb[rows, columns] = cv2.blendLinear(own, lit, 1 - share, share)
 
     def _bands(self, displacement: Displacement) -> Iterator[tuple[slice, Array, Array]]:
         """Some rows at a time, where their pixels come from, (h, w, 2), and how far they turned into view, (h, w)."""

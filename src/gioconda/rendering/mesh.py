@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gioconda.expression import SKIN
 from gioconda.face import EYES, LANDMARKS, Eye, Points, face_model
+from gioconda.geometry import smoothstep
 
 Array = NDArray[Any]
 
@@ -27,6 +28,9 @@ UPPER_RIM, LOWER_RIM = 0.2, 0.22
 """Share of the eye's opening by which a shut lid's skin begins outside it."""
 MOST_RIM = 0.4
 """Most of the way from the lashes to the hollow below the brow that this may be: brows of drawings are near."""
+LENT, FULLY = 0.1, 0.3
+"""Cosine by which the other half of the face must face the viewer more for a place to be lent its skin, and by how much
+beyond that for all of it."""
 LASHES = 0.14
 """Share of the way from the lashes to the hollow below the brow that does not stretch when the lid comes down."""
 
@@ -40,11 +44,15 @@ class Drawing:
         mask: where the face is, uint8 (h, w), 0 or 1.
         gain: how much nearer a place's normal is to the line of sight than in the picture, as the difference of
             their cosines, float32 (h, w); 0 beside the face and on the rows above the lashes.
+        other: where their counterparts on the other half of the face are, as `back`.
+        lent: how much better the picture shows those, float32 (h, w), 0 to 1.
     """
 
     back: Array
     mask: Array
     gain: Array
+    other: Array
+    lent: Array
 
 
 class FaceMesh:
@@ -62,6 +70,22 @@ class FaceMesh:
         self._skin = _HiddenSkin(source, self._landmark_triangles)
         self._triangles = np.concatenate([self._landmark_triangles, *(_lid_triangles(side) for side in (0, 1))])
         self._lids = [_LidRow(eye, source) for eye in EYES]
+        self._counterparts = source[face_model().mirror, :2].astype(np.float64)
+        self._lent = self._better(source)
+
+    def _better(self, source: Points) -> Array:
+        """How much better, 0 to 1, the picture shows the counterpart of each triangle."""
+        touches = np.zeros((len(source), len(self._landmark_triangles)))
+        for corner in self._landmark_triangles.T:
+            touches[corner, np.arange(len(corner))] = 1
+        facing = touches @ self._facing / np.maximum(touches.sum(axis=1), 1)
+        better = (facing[face_model().mirror] - facing)[self._landmark_triangles].mean(axis=1)
+        lent = np.zeros(len(self._triangles))
+        lent[: len(better)] = smoothstep((better - LENT) / FULLY)
+        # Lids and lashes belong to their own eye.
+        lids = [i for eye in EYES for i in (*eye.outline, *eye.hollow)]
+        lent[: len(better)][np.isin(self._landmark_triangles, lids).any(axis=1)] = 0
+        return lent
 
     def draw(self, target: Points, to_drawing: tuple[Array, Array], size: tuple[int, int]) -> Drawing:
         """The face with the landmarks at a target.
@@ -89,27 +113,38 @@ class FaceMesh:
                 cv2.fillConvexPoly(label, fixed[index], index + 1, cv2.LINE_8, 4)
         # Displacement is linear over each triangle: d = d0 + gx * x + gy * y
         moved = (places - points)[self._triangles]
-        step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
         safe = np.where(drawn, area, 1.0)[:, None]
-        gx = (step_a * b[:, 1:] - step_b * a[:, 1:]) / safe
-        gy = (step_b * a[:, :1] - step_a * b[:, :1]) / safe
-        d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
-        table = np.zeros((len(self._triangles) + 1, 6), np.float32)
-        table[1:] = np.concatenate([d0, gx, gy], axis=1)
-        plane = table.take(label, axis=0)
-        x, y = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
-        field = np.empty((*label.shape, 2), np.float32)
-        for axis in (0, 1):
-            field[..., axis] = plane[..., axis] + plane[..., 2 + axis] * x + plane[..., 4 + axis] * y
+
+        def spread(moved: Array) -> Array:
+            """Displacements of the triangles' corners, (n, 3, 2), over the drawing, float32 (h, w, 2)."""
+            step_a, step_b = moved[:, 1] - moved[:, 0], moved[:, 2] - moved[:, 0]
+            gx = (step_a * b[:, 1:] - step_b * a[:, 1:]) / safe
+            gy = (step_b * a[:, :1] - step_a * b[:, :1]) / safe
+            d0 = moved[:, 0] - gx * corners[:, 0, :1] - gy * corners[:, 0, 1:]
+            table = np.zeros((len(self._triangles) + 1, 6), np.float32)
+            table[1:] = np.concatenate([d0, gx, gy], axis=1)
+            plane = table.take(label, axis=0)
+            x, y = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
+            field = np.empty((*label.shape, 2), np.float32)
+            for axis in (0, 1):
+                field[..., axis] = plane[..., axis] + plane[..., 2 + axis] * x + plane[..., 4 + axis] * y
+            return field
+
+        field = spread(moved)
         # A triangle seen edge-on extrapolates wildly at the pixels its drawing rounds to: none moves further
         # than its corners.
         longest = np.square(np.stack([a, b, b - a])).sum(axis=2).max(axis=0)
         thin = np.append(False, np.square(area) < THIN**2 * longest).take(label)
         which = label[thin] - 1
         field[thin] = np.clip(field[thin], moved.min(axis=1)[which], moved.max(axis=1)[which])
-        gains = np.zeros(len(table), np.float32)
+        gains = np.zeros(len(self._triangles) + 1, np.float32)
         gains[1 : len(gain) + 1] = gain
-        return Drawing(field, (label > 0).astype(np.uint8), gains.take(label))
+        lent = np.append(0, self._lent).astype(np.float32).take(label)
+        other = field
+        if lent.any():
+            counterparts = np.concatenate([self._counterparts, places[LANDMARKS:]])
+            other = spread((counterparts - points)[self._triangles])
+        return Drawing(field, (label > 0).astype(np.uint8), gains.take(label), other, lent)
 
     def _vertices(self, target: Points) -> tuple[Array, Array]:
         """Where each vertex takes its colour from, and where it is, (478 + rows, 2) each."""

@@ -23,6 +23,8 @@ Array = NDArray[Any]
 
 MARGIN = 0.06
 """Of what is not believed along the rim, in face widths."""
+DEEP = 1.5
+"""Margins inside the rim from which on, over one more, a place is the face itself and nothing that hangs over it."""
 GRAIN = 3.0
 """Most of the skin's fine relief, over its median: strands of hair and edges are no grain."""
 PIXELS = 768
@@ -41,7 +43,10 @@ class Rim:
         self._corner = np.array([left, top], np.float32) - np.float32(0.5)
         points = (source[:SKIN, :2] - self._corner) * np.float32(self._scale) - np.float32(0.5)
         small = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
-        self._copy = _continued(small, points)
+        margin = max(MARGIN * float(np.ptp(points[:, 0])), 1.0)
+        depth = _depth(points, size)
+        self._copy = _continued(small, points, depth, margin)
+        self._deep = np.clip(depth / margin - DEEP, 0, 1).astype(np.float32)
 
     def draw(self, rgb: Rgb, alpha: Array | None, came_from: Array, turned: Array) -> None:
         """Show it as far as places have turned into view; changes `rgb`, (h, w, 3), and `alpha`, (h, w), in place.
@@ -55,24 +60,30 @@ class Rim:
         part = occupied(turned)
         if part is None:
             return
-        in_copy = (came_from[part] - self._corner) * np.float32(self._scale) - np.float32(0.5)
-        copy = taken(self._copy, in_copy, cv2.INTER_LINEAR)
+        copy = taken(self._copy, self._in_copy(came_from[part]), cv2.INTER_LINEAR)
         share = turned[part] * (copy[..., 3] * np.float32(1 / 255))
         rgb[part] = cv2.blendLinear(np.ascontiguousarray(rgb[part]), copy[..., :3].copy(), 1 - share, share)
         if alpha is not None:
             alpha[part] = np.maximum(alpha[part], np.rint(255 * share).astype(np.uint8))
 
+    def deep(self, came_from: Array) -> Array:
+        """Whether places of the picture, float32 (h, w, 2), are the face itself, far from its rim: 0 to 1, (h, w)."""
+        return taken(self._deep, self._in_copy(came_from), cv2.INTER_LINEAR)
 
-def _continued(face: Rgb, points: Array) -> Rgb:
+    def _in_copy(self, came_from: Array) -> Array:
+        return (came_from - self._corner) * np.float32(self._scale) - np.float32(0.5)
+
+
+def _continued(face: Rgb, points: Array, depth: Array, margin: float) -> Rgb:
     """The skin beside a face's rim going on to it: colours, and where they count, uint8 (h, w, 4).
 
     Args:
         face: uint8 (h, w, 3).
         points: its landmarks, (468, 2).
+        depth: of each pixel inside their outline, float32 (h, w).
+        margin: pixels from there that are not believed.
     """
     size = face.shape[1], face.shape[0]
-    margin = max(MARGIN * float(np.ptp(points[:, 0])), 1.0)
-    depth = _depth(points, size)
     known = _plain_skin(points, depth, margin)
     if not known.any():
         return np.zeros((*face.shape[:2], 4), np.uint8)
