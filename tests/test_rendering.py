@@ -469,3 +469,19 @@ def test_a_far_cheek_that_turns_to_the_camera_is_lent_the_near_one():
     turned, still_light = cheek(far, movement(angles=(30, 0, 0)))
     assert turned > 0.7 * freckled
     assert still_light == pytest.approx(light, rel=0.1)
+
+
+def test_the_grain_of_a_cheek_that_turns_into_view_is_not_drawn_out():
+    """Fine freckles everywhere: turned away by far, the cheek has them as fine across as down."""
+    points = (face_model().shape * 150 + (250, 260, 0)).astype(np.float32)
+    freckles = 1 - 0.25 * (cv2.GaussianBlur(next(noise(1, 520, 500))[..., 0].astype(np.float32), (0, 0), 1.2) > 140)
+    freckled = Studio(View(((200, 160, 140) * freckles[..., None]).astype(np.uint8), points))
+
+    def across_and_down(motion):
+        x, y = np.rint(freckled.target(motion)[[227, 137, 177], :2].mean(axis=0)).astype(int)
+        cheek = luma(freckled.shown(motion))[y - 25 : y + 26, x - 8 : x + 9].astype(float)
+        return (np.abs(np.diff(cheek, axis=axis)).mean() for axis in (1, 0))
+
+    across, down = across_and_down(movement(angles=(34, 0, 0)))
+    assert down > 2
+    assert across > 0.7 * down

@@ -140,6 +140,7 @@ class Displacement:
         other: where the counterpart on the other half of the face lies, as `back`.
         lent: how far that is to be shown in its place, float32 (h, w), 0 to 1: it has turned into view, and the picture
             shows its counterpart better.
+        surface: where places that have turned into view are on the unrolled skin, as `back`.
         edges: where one part of the face covers another, float32 (h, w), 0 to 1: drawn in steps there.
         step: pixels of such a step.
     """
@@ -148,6 +149,7 @@ class Displacement:
     turned: Array
     other: Array
     lent: Array
+    surface: Array
     edges: Array
     step: float
 
@@ -225,7 +227,7 @@ def _with_face(back: Array, mesh: FaceMesh, target: Points) -> Displacement:
     """The movement of the face's triangles in that of its surroundings, (h, w, 2), which is written over."""
     height, width = back.shape[:2]
     turned, lent, edges = (np.zeros((height, width), np.float32) for _ in range(3))
-    moved = Displacement(back, turned, back, lent, edges, 1.0)
+    moved = Displacement(back, turned, back, lent, back, edges, 1.0)
     outline = target[list(OVAL), :2]
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 2, 0)
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, (width, height))
@@ -251,9 +253,18 @@ def _with_face(back: Array, mesh: FaceMesh, target: Points) -> Displacement:
         if much.any():
             into[part] = cv2.resize(_turned(gain, much, face, soft / 2), large, interpolation=cv2.INTER_LINEAR)
     if lent.any():
-        moved = replace(moved, other=back.copy())
-        moved.other[part] = cv2.resize(cv2.blur(drawn.other, (3, 3)), large, interpolation=cv2.INTER_LINEAR)
+        moved = replace(moved, other=_laid(drawn.other, back, part))
+    if turned.any():
+        moved = replace(moved, surface=_laid(drawn.surface, back, part))
     return replace(moved, step=step)
+
+
+def _laid(drawn: Array, back: Array, part: tuple[slice, slice]) -> Array:
+    """A field of the face alone, drawn at some size, in a part of one as large as another, float32 (h, w, 2)."""
+    laid = np.zeros_like(back)
+    size = part[1].stop - part[1].start, part[0].stop - part[0].start
+    laid[part] = cv2.resize(cv2.blur(drawn, (3, 3)), (int(size[0]), int(size[1])), interpolation=cv2.INTER_LINEAR)
+    return laid
 
 
 def _merged(inside: Array, mask: Array, outside: Array, leap: float) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ covers the eye, it does not flatten it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -79,11 +79,13 @@ class FlowRenderer:
         displacement = self._field(moved * self._scale)
         rgb = np.empty_like(self._rgb)
         alpha = None if self._alpha is None else np.empty_like(self._alpha)
-        for rows, came_from, turned in self._bands(displacement):
+        height, width = rgb.shape[:2]
+        for rows in bands(height, width, BAND_PIXELS):
+            came_from = self._places(displacement.back, rows)
             taken(self._rgb, came_from, cv2.INTER_CUBIC, rgb[rows])
             if self._alpha is not None and alpha is not None:
                 taken(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
-            self._rim.draw(rgb[rows], None if alpha is None else alpha[rows], came_from, turned)
+            self._draw_rim(rgb[rows], None if alpha is None else alpha[rows], displacement, rows, came_from)
         self._lend(rgb, displacement)
         _soften(rgb, displacement.edges, EDGE * displacement.step / self._scale)
         pose = self._head.pose(moved)
@@ -102,9 +104,7 @@ class FlowRenderer:
             slice(round(at.start / self._scale), min(round(at.stop / self._scale), most))
             for at, most in zip(small, (height, width), strict=True)
         )
-        came_from = _enlarged(displacement.other, self._scale, rows, width)[:, columns] * np.float32(1 / self._scale)
-        came_from[..., 0] += np.arange(columns.start, columns.stop, dtype=np.float32)
-        came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        came_from = self._places(displacement.other, rows, columns)
         # Along the rim of that half there may be hair, or a turban.
         share = _enlarged(displacement.lent, self._scale, rows, width)[:, columns] * self._rim.deep(came_from)
         own, other = np.ascontiguousarray(rgb[rows, columns]), taken(self._rgb, came_from, cv2.INTER_CUBIC)
@@ -113,14 +113,25 @@ class FlowRenderer:
         lit = np.clip(other * np.clip(light, 1 / BRIGHTER, BRIGHTER), 0, 255).astype(np.uint8)
         rgb[rows, columns] = cv2.blendLinear(own, lit, 1 - share, share)
 
-    def _bands(self, displacement: Displacement) -> Iterator[tuple[slice, Array, Array]]:
-        """Some rows at a time, where their pixels come from, (h, w, 2), and how far they turned into view, (h, w)."""
-        height, width = self._rgb.shape[:2]
-        for rows in bands(height, width, BAND_PIXELS):
-            came_from = _enlarged(displacement.back, self._scale, rows, width) * np.float32(1 / self._scale)
-            came_from[..., 0] += np.arange(width, dtype=np.float32)
-            came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-            yield rows, came_from, _enlarged(displacement.turned, self._scale, rows, width)
+    def _draw_rim(
+        self, rgb: NDArray[np.uint8], alpha: Array | None, displacement: Displacement, rows: slice, came_from: Array
+    ) -> None:
+        """Show the face's rim, in some rows, as far as it has turned into view; changes them in place."""
+        turned = _enlarged(displacement.turned, self._scale, rows, rgb.shape[1])
+        part = occupied(turned)
+        if part is None:
+            return
+        down, across = part
+        surface = self._places(displacement.surface, slice(rows.start + down.start, rows.start + down.stop), across)
+        self._rim.draw(rgb[part], None if alpha is None else alpha[part], came_from[part], turned[part], surface)
+
+    def _places(self, field: Array, rows: slice, columns: slice = slice(None)) -> Array:
+        """Places in the region's pixels, in some rows and columns of it, of a field of displacements."""
+        places = _enlarged(field, self._scale, rows, self._rgb.shape[1])[:, columns] * np.float32(1 / self._scale)
+        left = columns.start or 0
+        places[..., 0] += np.arange(left, left + places.shape[1], dtype=np.float32)
+        places[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        return places
 
 
 def _soften(rgb: NDArray[np.uint8], edges: Array, width: float) -> None:

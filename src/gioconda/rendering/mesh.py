@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gioconda.expression import SKIN
 from gioconda.face import EYES, LANDMARKS, Eye, Points, face_model
 from gioconda.geometry import smoothstep
+from gioconda.neutral import head_pose
 
 Array = NDArray[Any]
 
@@ -31,6 +32,8 @@ MOST_RIM = 0.4
 LENT, FULLY = 0.1, 0.3
 """Cosine by which the other half of the face must face the viewer more for a place to be lent its skin, and by how much
 beyond that for all of it."""
+AXIS = 1.1
+"""Eye distances by which the axis of the head lies behind the eyes."""
 LASHES = 0.14
 """Share of the way from the lashes to the hollow below the brow that does not stretch when the lid comes down."""
 
@@ -46,6 +49,7 @@ class Drawing:
             their cosines, float32 (h, w); 0 beside the face and on the rows above the lashes.
         other: where their counterparts on the other half of the face are, as `back`.
         lent: how much better the picture shows those, float32 (h, w), 0 to 1.
+        surface: where places are on the skin, unrolled, as `back` but for where that begins, in the picture's pixels.
     """
 
     back: Array
@@ -53,6 +57,7 @@ class Drawing:
     gain: Array
     other: Array
     lent: Array
+    surface: Array
 
 
 class FaceMesh:
@@ -72,6 +77,7 @@ class FaceMesh:
         self._lids = [_LidRow(eye, source) for eye in EYES]
         self._counterparts = source[face_model().mirror, :2].astype(np.float64)
         self._lent = self._better(source)
+        self._surface = _unrolled() * float(head_pose(face_model().shape, source).scale)
 
     def _better(self, source: Points) -> Array:
         """How much better, 0 to 1, the picture shows the counterpart of each triangle."""
@@ -144,7 +150,11 @@ class FaceMesh:
         if lent.any():
             counterparts = np.concatenate([self._counterparts, places[LANDMARKS:]])
             other = spread((counterparts - points)[self._triangles])
-        return Drawing(field, (label > 0).astype(np.uint8), gains.take(label), other, lent)
+        surface = field
+        if (gain > 0).any():
+            rows = [self._surface[list(eye.hollow)] for eye in EYES]
+            surface = spread((np.concatenate([self._surface, *rows]) - points)[self._triangles])
+        return Drawing(field, (label > 0).astype(np.uint8), gains.take(label), other, lent, surface)
 
     def _vertices(self, target: Points) -> tuple[Array, Array]:
         """Where each vertex takes its colour from, and where it is, (478 + rows, 2) each."""
@@ -154,6 +164,12 @@ class FaceMesh:
             np.concatenate([places, *(row[0] for row in rows)]),
             np.concatenate([target[:, :2], *(row[1] for row in rows)]),
         )
+
+
+def _unrolled() -> Array:
+    """The skin of the canonical face laid flat, as if it lay on a cylinder, (478, 2) in eye distances."""
+    x, y, z = face_model().shape.astype(np.float64).T
+    return np.column_stack([AXIS * np.arctan2(x, AXIS - z), y])
 
 
 def _landmark_triangles() -> Array:

@@ -2,8 +2,8 @@
 
 Where a face bends away from the camera a picture shows little of it, and that little is mixed with what lies behind
 it: hair, an ear, the wall. Drawn as wide as a turned head shows it, it would be streaks and blots. So there is a second
-copy of the face, on whose rim the skin beside it goes on: the nearest colour, and the grain of skin or brush strokes as
-its mirror image. The more a place has turned into view, the more of the copy is shown there.
+copy of the face, on whose rim the skin beside it goes on: the nearest colour, and over it, not drawn out, the grain of
+the cheek: pores or brush strokes. The more a place has turned into view, the more of the copy is shown there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from gioconda.expression import SKIN
 from gioconda.face import BROWS, EYES, LIPS, Points
-from gioconda.parts import occupied
 from gioconda.rendering.plates import Rgb, bounding, taken
 
 Array = NDArray[Any]
@@ -25,8 +24,10 @@ MARGIN = 0.06
 """Of what is not believed along the rim, in face widths."""
 DEEP = 1.5
 """Margins inside the rim from which on, over one more, a place is the face itself and nothing that hangs over it."""
-GRAIN = 3.0
+GRAIN = 2.0
 """Most of the skin's fine relief, over its median: strands of hair and edges are no grain."""
+NOSE = (168, 49, 98, 2, 327, 279)
+"""Landmarks around the nose."""
 PIXELS = 768
 """Longest side of the copy."""
 
@@ -45,10 +46,12 @@ class Rim:
         small = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_AREA), np.uint8)
         margin = max(MARGIN * float(np.ptp(points[:, 0])), 1.0)
         depth = _depth(points, size)
-        self._copy = _continued(small, points, depth, margin)
+        known = _plain_skin(points, depth, margin)
+        self._copy = _continued(small, known, depth, margin)
+        self._grain = _grain(small, known, points, margin)
         self._deep = np.clip(depth / margin - DEEP, 0, 1).astype(np.float32)
 
-    def draw(self, rgb: Rgb, alpha: Array | None, came_from: Array, turned: Array) -> None:
+    def draw(self, rgb: Rgb, alpha: Array | None, came_from: Array, turned: Array, surface: Array) -> None:
         """Show it as far as places have turned into view; changes `rgb`, (h, w, 3), and `alpha`, (h, w), in place.
 
         Args:
@@ -56,15 +59,17 @@ class Rim:
             alpha: their opacity, if the picture has any: skin that turns into view is opaque.
             came_from: where each lies in the picture, float32 (h, w, 2).
             turned: 0 (as in the picture) to 1, float32 (h, w).
+            surface: where each lies on the unrolled skin, float32 (h, w, 2).
         """
-        part = occupied(turned)
-        if part is None:
-            return
-        copy = taken(self._copy, self._in_copy(came_from[part]), cv2.INTER_LINEAR)
-        share = turned[part] * (copy[..., 3] * np.float32(1 / 255))
-        rgb[part] = cv2.blendLinear(np.ascontiguousarray(rgb[part]), copy[..., :3].copy(), 1 - share, share)
+        copy = taken(self._copy, self._in_copy(came_from), cv2.INTER_LINEAR)
+        share = turned * (copy[..., 3] * np.float32(1 / 255))
+        # Colours may be drawn out, relief and brush strokes may not.
+        at = surface * np.float32(self._scale)
+        relief = cv2.remap(self._grain, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)  # type: ignore[call-overload]
+        skin = cv2.add(copy[..., :3], relief, dtype=cv2.CV_8U)
+        rgb[:] = cv2.blendLinear(np.ascontiguousarray(rgb), skin, 1 - share, share)
         if alpha is not None:
-            alpha[part] = np.maximum(alpha[part], np.rint(255 * share).astype(np.uint8))
+            alpha[:] = np.maximum(alpha, np.rint(255 * share).astype(np.uint8))
 
     def deep(self, came_from: Array) -> Array:
         """Whether places of the picture, float32 (h, w, 2), are the face itself, far from its rim: 0 to 1, (h, w)."""
@@ -74,32 +79,40 @@ class Rim:
         return (came_from - self._corner) * np.float32(self._scale) - np.float32(0.5)
 
 
-def _continued(face: Rgb, points: Array, depth: Array, margin: float) -> Rgb:
-    """The skin beside a face's rim going on to it: colours, and where they count, uint8 (h, w, 4).
+def _continued(face: Rgb, known: Array, depth: Array, margin: float) -> Rgb:
+    """The colours of the skin beside a face's rim going on to it, and where they count, uint8 (h, w, 4).
 
     Args:
         face: uint8 (h, w, 3).
-        points: its landmarks, (468, 2).
-        depth: of each pixel inside their outline, float32 (h, w).
+        known: where skin is to be believed, uint8 (h, w), 0 or 1.
+        depth: of each pixel inside the face's outline, float32 (h, w).
         margin: pixels from there that are not believed.
     """
-    size = face.shape[1], face.shape[0]
-    known = _plain_skin(points, depth, margin)
     if not known.any():
         return np.zeros((*face.shape[:2], 4), np.uint8)
     nearest = _nearest(known)
     soft = 2 * round(margin / 4) + 1
     plain = cv2.blur(face, (soft, soft))[nearest[..., 1], nearest[..., 0]]
     plain = cv2.GaussianBlur(plain, (0, 0), margin / 3)
-    # Grain as its mirror image beyond the margin, but none of eyes, brows and lips.
-    place = np.dstack(np.meshgrid(np.arange(size[0]), np.arange(size[1]))).astype(np.float32)
-    beyond = 2 * cv2.GaussianBlur(nearest.astype(np.float32), (0, 0), margin / 3) - place
-    grain = face - cv2.GaussianBlur(face, (0, 0), margin / 4).astype(np.float32)
-    most = GRAIN * float(np.median(np.abs(grain[known > 0])))
-    skin = cv2.blur(taken(known.astype(np.float32), beyond, cv2.INTER_LINEAR), (soft, soft))
-    colours = plain + skin[..., None] * taken(np.clip(grain, -most, most), beyond, cv2.INTER_LINEAR)
     counts = 255 * np.clip(1.5 - depth / margin, 0, 1)
-    return np.rint(np.clip(np.dstack([colours, counts]), 0, 255)).astype(np.uint8)
+    return np.dstack([plain, np.rint(counts).astype(np.uint8)])
+
+
+def _grain(face: Rgb, known: Array, points: Array, margin: float) -> Array:
+    """The relief of the widest piece of plain skin beside and below the eyes, float32 (n, n, 3) in levels."""
+    cheeks = known.copy()
+    cheeks[: max(0, round(float(points[[i for eye in EYES for i in eye.outline], 1].mean())))] = 0
+    nose = np.rint(cv2.convexHull(points[list(NOSE)].astype(np.float32))).astype(np.int32)
+    cv2.fillConvexPoly(cheeks, nose, (0,))
+    room = cv2.distanceTransform(np.pad(cheeks, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(room.argmax()), room.shape)
+    half = int(0.6 * room[row, column])
+    if half < 2:
+        return np.zeros((1, 1, 3), np.float32)
+    part = np.s_[row - half : row + half + 1, column - half : column + half + 1]
+    fine = (face - cv2.GaussianBlur(face, (0, 0), margin / 3).astype(np.float32))[part]
+    most = GRAIN * float(np.median(np.abs(fine)))
+    return np.clip(fine, -most, most)
 
 
 def _plain_skin(points: Array, depth: Array, margin: float) -> Array:
