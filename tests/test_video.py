@@ -243,8 +243,9 @@ def test_a_driver_in_any_container(talk, turned, tmp_path, name):
         assert psnr(shown, given) > (20 if encoder == "gif" else 34)
     performance = record_driver(str(path))
     assert performance.seen.all()
-    # A face drawn wide by pixels that are not square is another face.
-    assert np.abs(performance.motion.angles - turned).max() < (3 if encoder in ONLY_SIZES else 0.5)
+    # A face drawn wide by pixels that are not square is another face, and one in 256 colours is hard to read.
+    off = 3 if encoder in ONLY_SIZES else 1 if encoder == "gif" else 0.5
+    assert np.abs(performance.motion.angles - turned).max() < off
     assert np.ptp(turned[:, 0]) > 5
 
 
