@@ -73,8 +73,10 @@ MOST_PIXELS = 12.0
 TONGUE_DEPTH = 28.0
 """The same over the tongue, which teeth and lips shade."""
 TONGUE_LIGHT = 0.8
-"""How light it is there, over the picture's light: brighter than the lips, a tongue is taken for one. (In photographs of
-open mouths it is as bright; paintings hardly ever show it.)"""
+"""How light it is there, over the picture's light: brighter than the lips, a tongue is taken for one.
+
+Photographs of open mouths show it as bright; paintings hardly ever show it.
+"""
 TONGUE = (20.0, 26.0)
 """Half axes of the tongue, across and deep."""
 
