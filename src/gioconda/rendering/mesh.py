@@ -76,8 +76,9 @@ class FaceMesh:
         self._triangles = np.concatenate([self._landmark_triangles, *(_lid_triangles(side) for side in (0, 1))])
         self._lids = [_LidRow(eye, source) for eye in EYES]
         self._counterparts = source[face_model().mirror, :2].astype(np.float64)
-        self._lent = self._better(source)
-        self._surface = _unrolled() * float(head_pose(face_model().shape, source).scale)
+        self._lent = np.append(0, self._better(source)).astype(np.float32)  # by label: 0 is no triangle
+        surface = _unrolled() * float(head_pose(face_model().shape, source).scale)
+        self._surface = np.concatenate([surface, *(surface[list(eye.hollow)] for eye in EYES)])
 
     def _better(self, source: Points) -> Array:
         """How much better, 0 to 1, the picture shows the counterpart of each triangle."""
@@ -145,15 +146,14 @@ class FaceMesh:
         field[thin] = np.clip(field[thin], moved.min(axis=1)[which], moved.max(axis=1)[which])
         gains = np.zeros(len(self._triangles) + 1, np.float32)
         gains[1 : len(gain) + 1] = gain
-        lent = np.append(0, self._lent).astype(np.float32).take(label)
+        lent = self._lent.take(label)
         other = field
         if lent.any():
             counterparts = np.concatenate([self._counterparts, places[LANDMARKS:]])
             other = spread((counterparts - points)[self._triangles])
         surface = field
         if (gain > 0).any():
-            rows = [self._surface[list(eye.hollow)] for eye in EYES]
-            surface = spread((np.concatenate([self._surface, *rows]) - points)[self._triangles])
+            surface = spread((self._surface - points)[self._triangles])
         return Drawing(field, (label > 0).astype(np.uint8), gains.take(label), other, lent, surface)
 
     def _vertices(self, target: Points) -> tuple[Array, Array]:

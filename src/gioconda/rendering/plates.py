@@ -36,13 +36,15 @@ class Sheet:
         return cv2.remap(self.rgb, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
 
-def taken(picture: Array, came_from: Array, method: int, into: Array | None = None) -> Array:
+def taken(
+    picture: Array, came_from: Array, method: int, into: Array | None = None, beyond: int = cv2.BORDER_REPLICATE
+) -> Array:
     """A picture's values at some places of it, float32 (h, w, 2), x then y; beyond its edge those of the edge.
 
-    They are written into an array of the same kind, if one is given.
+    They are written into an array of the same kind, if one is given. `beyond`: another of OpenCV's borders.
     """
     x_and_y: Any = cv2.remap  # OpenCV's annotation forgets that one map may hold both
-    return np.asarray(x_and_y(picture, came_from, None, method, into, cv2.BORDER_REPLICATE))
+    return np.asarray(x_and_y(picture, came_from, None, method, into, beyond))
 
 
 def polygon_mask(polygon: Array, left: int, top: int, width: int, height: int) -> Array:

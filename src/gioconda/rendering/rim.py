@@ -65,7 +65,7 @@ class Rim:
         share = turned * (copy[..., 3] * np.float32(1 / 255))
         # Colours may be drawn out, relief and brush strokes may not.
         at = surface * np.float32(self._scale)
-        relief = cv2.remap(self._grain, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)  # type: ignore[call-overload]
+        relief = taken(self._grain, at, cv2.INTER_LINEAR, beyond=cv2.BORDER_REFLECT)
         skin = cv2.add(copy[..., :3], relief, dtype=cv2.CV_8U)
         rgb[:] = cv2.blendLinear(np.ascontiguousarray(rgb), skin, 1 - share, share)
         if alpha is not None:
