@@ -1,6 +1,6 @@
 """Close-ups to look at: mouths and eyes of several portraits in the driver's extreme moments, and turned heads.
 
-    python benchmarks/closeups.py PICTURE... --driver talk.mp4 --out FOLDER [--renderer flow]
+    python benchmarks/closeups.py PICTURE... --driver talk.mp4 --out FOLDER [--renderer warp]
 
 A row is a portrait, at rest on the left. Mouths: a little open, half open, broadest, widest, most turned. Eyes: widest,
 half shut, shut, looking to the picture's right and left. Heads: turned far and less far to either side, whatever the
@@ -23,6 +23,7 @@ from gioconda.face import EYES, LIPS, MOUTH_OUTLINE, NOSE_TIP, Points, eye_dista
 from gioconda.media.pictures import write_png
 from gioconda.neutral import mouth_gap
 from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.retarget import Sitter, retarget
 
 REACH = {"mouths": (0.75, 0.75), "eyes": (1.0, 0.5), "heads": (1.9, 1.9)}
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="+", type=Path)
     parser.add_argument("--driver", default="dramatic", help="a video, a .motion file, or a built-in performance")
-    parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--renderer", default=DEFAULT_RENDERER)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)

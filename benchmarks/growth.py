@@ -26,6 +26,7 @@ import numpy as np
 from gioconda.media.clip import ClipWriter
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from speed import Painter, machine, measured, per_frame
 
 SIDE = 640
@@ -86,7 +87,7 @@ def main() -> None:
         "--fps", type=float, default=60.0, help="the driver is thinned to about this (default: its own)"
     )
     parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--renderer", default=DEFAULT_RENDERER)
     parser.add_argument("--weights", type=Path, help="the renderer's network, where it has one")
     options = parser.parse_args()
     frames, fps = frames_of(options.driver, options.fps)

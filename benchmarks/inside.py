@@ -1,6 +1,6 @@
 """How true is the inside of a mouth that a renderer opened? Against the person's own, in frames of the same shot.
 
-    python benchmarks/inside.py DATA --out inside.json [--shots 240] [--renderer flow]
+    python benchmarks/inside.py DATA --out inside.json [--shots 240] [--renderer warp]
 
 DATA is a dataset folder (its split `train`, so that renderers may be tuned by it). The portrait is the frame with the
 lips shut, the truths are up to five with the mouth well open. Inside the lips alone: the mean absolute difference, and
@@ -23,6 +23,7 @@ from gioconda.learning.dataset import training_shots
 from gioconda.neutral import mouth_gap
 from gioconda.portrait import View
 from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 
 SHUT, OPEN = 0.06, 0.14
 """Gaps between the lips, in eye distances: at most of a portrait, at least of a truth."""
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--shots", type=int, default=240)
-    parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--renderer", default=DEFAULT_RENDERER)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     shots = [shot for shot in training_shots(options.data) if len(shot.points) >= 40]

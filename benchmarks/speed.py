@@ -1,7 +1,7 @@
 """How fast, where the time goes, and how much memory: one JSON file and one table.
 
     python benchmarks/speed.py --driver talk.mp4 --out speed.json [--picture p.jpg] [--pairs 5]
-    python benchmarks/speed.py --driver talk.mp4 --out speed.json --renderer warp --weights warp.onnx
+    python benchmarks/speed.py --driver talk.mp4 --out speed.json --renderer flow
 
 End to end means the real command in a process of its own, from the start of Python to the finished
 file: decoding, tracking, rendering, encoding. Stages are timed alone, one after the other, in this
@@ -38,6 +38,7 @@ from gioconda.demo import demo_portrait
 from gioconda.media.clip import ClipWriter
 from gioconda.media.video import VideoReader, probe_video
 from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.retarget import Sitter, retarget
 from gioconda.tracking import default_tracker
 
@@ -245,7 +246,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="default: the demo's portrait")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=10.0, help="of the driver (default: 10)")
-    parser.add_argument("--renderer", default="flow")
+    parser.add_argument("--renderer", default=DEFAULT_RENDERER)
     parser.add_argument("--weights", type=Path, help="the renderer's network, where it has one")
     parser.add_argument("--pairs", type=int, default=5, help="of runs with and without mark and credentials")
     options = parser.parse_args()

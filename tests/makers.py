@@ -29,6 +29,7 @@ from gioconda.geometry import Similarity, rotation
 from gioconda.media.clip import ClipWriter
 from gioconda.neutral import Neutral, eye_trust, iris_places, lid_gaps
 from gioconda.performance import blank_recording
+from gioconda.rendering.warp import apply
 from gioconda.retarget import Gains, Sitter, retarget
 from gioconda.tracking import Box, Face, Search
 
@@ -279,3 +280,10 @@ def small_dataset(folder: Path, shots: dict[str, str], stills: Sequence[str] = (
     faces = np.rint(np.stack([rest] * len(stills)) * 8) if stills else np.zeros((0, 478, 3))
     np.savez(folder / "stills.npz", ids=np.array(list(stills), str), landmarks=faces.astype(np.int16))
     return folder
+
+
+def changed(rgb: np.ndarray, change: np.ndarray, to_frame: np.ndarray) -> np.ndarray:
+    """What `rendering.warp.apply` makes of a picture, which stays as it is."""
+    made = rgb.copy()
+    apply(made, change, to_frame)
+    return made

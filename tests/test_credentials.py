@@ -39,6 +39,7 @@ from gioconda.credentials.verification import Verdict, verify
 from gioconda.errors import CredentialsError, UsageError
 from gioconda.media.files import sha256_of
 from gioconda.media.video import VideoReader
+from gioconda.rendering.renderer import OWN_NETWORK
 from gioconda.tracking import Box
 from makers import acting, noise
 
@@ -127,7 +128,8 @@ def test_what_the_statement_says(picture, motion_file, tmp_path):
     assert told.portraits == (sha256_of(picture),)
     assert told.performances == (sha256_of(motion_file),)
     assert told.consent == "She said yes.\nTwice."
-    assert (told.renderer, told.weights, told.source_type) == ("flow", None, "compositeSynthetic")
+    by_network = "warp", sha256_of(OWN_NETWORK), "compositeWithTrainedAlgorithmicMedia"
+    assert (told.renderer, told.weights, told.source_type) == by_network
     for text in (picture.name, motion_file.name, str(tmp_path), os.environ.get("USER") or "no user"):
         assert text.encode() not in path.read_bytes()
 

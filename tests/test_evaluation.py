@@ -33,6 +33,7 @@ from gioconda.evaluation import (
     identity,
     movement,
     pixels,
+    renderers,
     results,
     scoring,
     shots,
@@ -49,6 +50,7 @@ from gioconda.evaluation.store import ClipFolder, Kept, fingerprint
 from gioconda.face import EYES, face_model
 from gioconda.media.files import sha256_of
 from gioconda.rendering import make_renderer
+from gioconda.rendering.renderer import OWN_NETWORK
 from makers import acting, film, noise, performed, sitter_of
 
 MODELS = Path(__file__).resolve().parents[1].parent / "shared" / "models"
@@ -696,7 +698,7 @@ def test_results_are_complete(report: Path):
         assert row["track"] in BY_NAME[row["measure"]].tracks
         assert (row["value"] is None) == (row["n"] == 0)
         assert row["value"] is not None or row["reason"]
-    moved = [p for p in whole["pairs"] if (p["measure"], p["a"], p["b"]) == ("l1_mouth", "still-1", "flow-1")]
+    moved = [p for p in whole["pairs"] if (p["measure"], p["a"], p["b"]) == ("l1_mouth", "still-1", "warp-1")]
     assert len(moved) == 1
     assert moved[0]["difference"] < 0
     names = {row["measure"] for row in results.pick(whole, track="self", group="all")}
@@ -720,7 +722,7 @@ def test_a_short_shot_serves_one_view_only(report: Path):
     whole = results.read(report)
 
     def n(views: int, group: str) -> int:
-        rows = results.pick(whole, track="self", renderer="flow", views=views, group=group, measure="l1_face")
+        rows = results.pick(whole, track="self", renderer="warp", views=views, group=group, measure="l1_face")
         return int(rows[0]["n"])
 
     assert (n(1, "all"), n(8, "all"), n(1, "long"), n(8, "long"), n(1, "glasses")) == (2, 1, 1, 1, 2)
@@ -738,7 +740,7 @@ def test_what_moves_comes_closer_than_what_does_not(report: Path):
         row["renderer"]: row["value"]
         for row in results.pick(whole, track="self", views=1, group="all", measure="l1_mouth")
     }
-    assert figures["flow"] < 0.6 * figures["still"]
+    assert figures["warp"] < 0.6 * figures["still"]
 
 
 def test_a_photograph_counts_among_the_photographs(report: Path):
@@ -774,7 +776,7 @@ def test_a_plain_folder_of_videos_will_do(
     assert "no face" in run.failed[0].reason
     assert any("trained" in warning for warning in run.warnings)
     figures = {kept.renderer: kept.values["l1_face"][0] for kept in run.kept}
-    assert figures["flow"] < figures["still"]
+    assert figures["warp"] < figures["still"]
 
 
 def test_the_markdown_has_every_track(report: Path):
@@ -1038,6 +1040,31 @@ def test_a_card_that_says_too_little_is_warned_of(about: dict[str, Any], words: 
     assert [words in text for text in found] == [True] * bool(words)
 
 
+def test_names_alone_do_not_speak_against_the_packages_own_network(tmp_path: Path):
+    listed = json.loads(OWN_NETWORK.with_suffix(".json").read_text())["trained_on"]
+    person, shot = listed["people"][0], listed["shots"][0]
+    (warning,) = cards.check(OWN_NETWORK, [shots.Source("a", tmp_path / "a.mp4", person=person)])
+    assert person in warning
+    with pytest.raises(UsageError, match="was trained on"):
+        cards.check(OWN_NETWORK, [shots.Source(shot, tmp_path / "a.mp4", person=person)])
+    assert cards.check(OWN_NETWORK, [shots.Source("a", tmp_path / "a.mp4", person="nobody else")]) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "own"),
+    [
+        (["warp"], 0, [True]),
+        (["warp", "flow"], 0, [True, None]),
+        (["warp"], 1, [False]),
+        (["flow", "warp"], 1, [None, False]),
+    ],
+)
+def test_whose_network_is_measured(names: list[str], given: int, own: list[bool | None], weights: Path):
+    found = renderers.check(names, [1], [weights] * given)[1:]
+    files = {True: OWN_NETWORK, False: weights, None: None}
+    assert [contender.weights for contender in found] == [files[which] for which in own]
+
+
 def test_videos_of_nobody_knows_whom_are_not_taken_for_those_of_the_same_name(weights: Path, tmp_path: Path):
     trained = card_of(weights, tmp_path, trained_on={"people": ["long"], "shots": ["long"]})
     assert cards.check(trained, [shots.Source("long", tmp_path / "long.mp4")]) == []
@@ -1069,8 +1096,8 @@ def test_warp_is_measured_beside_the_others(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--renderer", "warp"], "0 given for warp"),
-        (["--weights", "text"], "1 given for none"),
+        (["--renderer", "sketch-ff"], "0 given for sketch-ff"),
+        (["--renderer", "flow", "--weights", "text"], "1 given for none"),
         (["--renderer", "warp", "--weights", "text"], "not a network"),
         (["--renderer", "warp", "--weights", "missing"], "not a network"),
         (["--lpips", "text"], "safetensors"),
@@ -1113,8 +1140,8 @@ def test_lpips_and_fid_are_measured_where_their_networks_are_given(
         rows = {row["renderer"]: row for row in results.pick(whole, group="all", measure=measure)}
         digest = sha256_of(files[measure])
         assert whole["runs"]["self"]["weights"][name] == digest
-        assert rows["flow"]["weights"] == {name: digest}
-        assert 0 < rows["flow"]["value"] < rows["still"]["value"]
+        assert rows["warp"]["weights"][name] == digest
+        assert 0 < rows["warp"]["value"] < rows["still"]["value"]
     assert all(not row["weights"] for row in results.pick(whole, measure="l1_face"))
     assert [pair["n"] for pair in whole["pairs"] if pair["measure"] == "lpips"] == [1]
 
@@ -1128,10 +1155,10 @@ def test_real_judges_prefer_what_moves(dataset: Path, tmp_path: Path):
         pytest.skip(f"{MODELS} is not there: the measuring networks are not part of the package")
     run = command.evaluate(tmp_path, MODELS, data=dataset, size="quick")
     figures = {(kept.renderer, kept.clip): kept.values for kept in run.kept}
-    still, flow = figures["still", "long"], figures["flow", "long"]
-    assert flow["akd"][0] < still["akd"][0]
-    assert flow["aed"][0] < still["aed"][0]
-    assert flow["csim_truth"][0] > 0.7
-    assert len(run.weights) == 6
+    still, warp = figures["still", "long"], figures["warp", "long"]
+    assert warp["akd"][0] < still["akd"][0]
+    assert warp["aed"][0] < still["aed"][0]
+    assert warp["csim_truth"][0] > 0.7
+    assert len(run.weights) == 7
     folder = ClipFolder(run.root, "long")
-    assert folder.watched("flow", 1).vectors.shape[1] == 128
+    assert folder.watched("warp", 1).vectors.shape[1] == 128

@@ -11,7 +11,7 @@ from gioconda.face import EYES, LIPS, MOUTH_OUTLINE, eye_distance
 from gioconda.neutral import lid_gaps
 from gioconda.rendering.composite import composite
 from gioconda.rendering.flow import FlowRenderer
-from gioconda.rendering.fused import SOFT, FusedRenderer, flow_of, nearest
+from gioconda.rendering.fused import SOFT, FusedRenderer, nearest, renderer_of
 from gioconda.rendering.mouth_plate import LEAST_LOAN, teeth_shown
 from gioconda.retarget import Gains, Sitter, retarget
 from makers import jaw, movement, still
@@ -61,12 +61,12 @@ def green(rgb, points):
 
 
 def test_one_view_needs_no_others(awake):
-    assert isinstance(flow_of([awake]), FlowRenderer)
-    assert isinstance(flow_of([awake, awake]), FusedRenderer)
+    assert isinstance(renderer_of([awake]), FlowRenderer)
+    assert isinstance(renderer_of([awake, awake]), FusedRenderer)
 
 
 def test_open_eyes_come_from_the_view_that_has_them(asleep, awake):
-    alone, fused = (composite(asleep, flow_of(views)(awake.points))[0] for views in ([asleep], [asleep, awake]))
+    alone, fused = (composite(asleep, renderer_of(views)(awake.points))[0] for views in ([asleep], [asleep, awake]))
     part = around(awake.points, EYE_POINTS, 0.05)
     assert off(fused, awake.rgb, part) < 0.5 * off(alone, awake.rgb, part)
     assert green(alone, awake.points) == 0
@@ -77,7 +77,7 @@ def test_a_view_of_another_size_and_light_fits(asleep, awake):
     """The light is the canvas's."""
     other = awake.resized(400)
     other = View(np.clip(0.75 * other.rgb.astype(float) + 20, 0, 255).astype(np.uint8), other.points)
-    fused = composite(asleep, flow_of([asleep, other])(awake.points))[0]
+    fused = composite(asleep, renderer_of([asleep, other])(awake.points))[0]
     part = around(awake.points, EYE_POINTS, 0.05)
     assert abs(float(fused[part].mean()) - float(awake.rgb[part].mean())) < 6
     assert green(fused, awake.points) > 0
@@ -87,7 +87,7 @@ def test_a_mouth_comes_from_the_view_that_has_it(portrait):
     shut = portrait.views[0]
     open_ = made(shut, movement(offsets=jaw(0.3)))
     cv2.fillPoly(open_.rgb, [np.rint(open_.points[list(MOUTH_OUTLINE), :2]).astype(np.int32)], (40, 40, 200))
-    alone, fused = (composite(shut, flow_of(views)(open_.points))[0] for views in ([shut], [shut, open_]))
+    alone, fused = (composite(shut, renderer_of(views)(open_.points))[0] for views in ([shut], [shut, open_]))
     part = around(open_.points, LIPS, 0.05)
     assert off(fused, open_.rgb, part) < 0.35 * off(alone, open_.rgb, part)
 
@@ -95,15 +95,15 @@ def test_a_mouth_comes_from_the_view_that_has_it(portrait):
 def test_the_canvas_is_itself_at_its_own_landmarks(asleep, awake):
     """Whatever else there is: even the same face in another light."""
     darker = View((0.5 * awake.rgb).astype(np.uint8), awake.points + np.float32(0.4))
-    whole = composite(awake, flow_of([awake, darker, asleep])(awake.points))[0]
+    whole = composite(awake, renderer_of([awake, darker, asleep])(awake.points))[0]
     assert (whole == composite(awake, FlowRenderer([awake])(awake.points))[0]).all()
 
 
 def test_nothing_changes_far_from_the_face(asleep, awake):
-    one, other = (flow_of(views)(awake.points).rgb for views in ([asleep], [asleep, awake]))
+    one, other = (renderer_of(views)(awake.points).rgb for views in ([asleep], [asleep, awake]))
     changed = np.argwhere((one != other).any(axis=2))
     low, high = awake.points[:, :2].min(axis=0), awake.points[:, :2].max(axis=0)
-    patch = flow_of([asleep])(awake.points)
+    patch = renderer_of([asleep])(awake.points)
     places = changed[:, ::-1] + (patch.left, patch.top)
     assert (places > low - 3).all()
     assert (places < high + 3).all()
@@ -163,7 +163,7 @@ def test_a_turned_head_is_drawn_from_the_view_that_is_turned(portrait):
     turned = made(view, movement(angles=(25, 0, 0)))
     centre = np.rint(turned.points[205, :2]).astype(int).tolist()
     cv2.circle(turned.rgb, centre, 4, (0, 255, 0), -1)
-    renderer = flow_of([view, turned])
+    renderer = renderer_of([view, turned])
     frontal, aside = renderer(view.points), renderer(turned.points)
     place = np.s_[centre[1] - aside.top, centre[0] - aside.left]
     assert aside.rgb[place][1] > aside.rgb[place][0] + 30

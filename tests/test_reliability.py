@@ -599,10 +599,10 @@ def spoil_facts(path):
 @pytest.mark.parametrize(
     ("file", "spoil"),
     [
-        ("flow-1.npz", spoil_archive),
-        ("flow-1.npz", lambda path: path.write_bytes(b"no archive")),
+        ("warp-1.npz", spoil_archive),
+        ("warp-1.npz", lambda path: path.write_bytes(b"no archive")),
         ("truth-0.npz", lambda path: np.savez(path, times=np.zeros(3))),
-        ("flow-1.json", spoil_facts),
+        ("warp-1.json", spoil_facts),
         ("truth-0.json", lambda path: path.write_text("[" * 100_000)),
     ],
 )
@@ -613,7 +613,7 @@ def test_kept_figures_that_are_damaged_are_measured_anew(evaluated, file, spoil)
     run = command.evaluate(out, evaluated / "models", data=evaluated / "data", size="quick", jobs=1)
     assert run.failed == []
     assert sorted({kept.clip for kept in run.kept}) == ["a", "b"]
-    assert ClipFolder(run.root, "a").load("flow", 1) is not None
+    assert ClipFolder(run.root, "a").load("warp", 1) is not None
 
 
 def test_a_kept_picture_that_is_damaged_is_left_out_of_the_report(evaluated):

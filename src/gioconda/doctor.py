@@ -62,7 +62,7 @@ def examine() -> Iterator[Finding]:
             yield Finding("ok", f"extra [{extra}]", f"installed ({purpose})")
         else:
             yield Finding("missing", f"extra [{extra}]", f"{purpose}: pip install 'gioconda[{extra}]'")
-    yield Finding("ok", "runs on", "CPU (the renderer 'flow' and the tracker need no GPU)")
+    yield Finding("ok", "runs on", "CPU (neither the renderers 'warp' and 'flow' nor the tracker need a GPU)")
     yield Finding("ok", "package", f"{Path(__file__).parent} in {sys.prefix}")
 
 

@@ -20,13 +20,12 @@ Shape = tuple[int | None, ...]
 """Of an array; None for any length."""
 
 
-def open_network(path: Path, *, threads: int | None = None, gpu: bool = False) -> onnxruntime.InferenceSession:
+def open_network(path: Path, *, threads: int | None = None) -> onnxruntime.InferenceSession:
     """A network from an ONNX file that stands alone.
 
     Args:
         path: the file.
         threads: cores to run on; None for all.
-        gpu: use what this installation of the runtime has; else the processor alone.
 
     Raises:
         UsageError: no such file, not a network, or one that takes numbers from other files.
@@ -41,12 +40,13 @@ def open_network(path: Path, *, threads: int | None = None, gpu: bool = False) -
         raise MissingExtraError("networks need onnxruntime, which is not installed: pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Its threads would go on turning for a while when they have nothing to do, on cores that others need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = options.inter_op_num_threads = threads
-    providers = onnxruntime.get_available_providers() if gpu else ["CPUExecutionProvider"]
     try:
         # Of its bytes alone, the runtime makes no network that refers to other files.
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime raises its own classes, one for each thing that is amiss
         raise UsageError(f"{path}: not a network that can be read; give an ONNX file, or copy it again") from error
 

@@ -26,6 +26,7 @@ from gioconda.performance import Motion, Performance
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import Patch, composite, make_renderer
+from gioconda.rendering.renderer import DEFAULT_RENDERER, own_network
 from gioconda.resume import Scene, Unfinished, digest
 from gioconda.retarget import Gains, Sitter, retarget
 from gioconda.tracking import Box
@@ -125,9 +126,10 @@ class Animation:
 
     def _network(self) -> str | None:
         """Sha256 of the weights, if there are any; those that are missing are told of by the renderer."""
-        if isinstance(self.weights, Avatar):
-            return digest(*self.weights.network.values())
-        return sha256_of(self.weights) if self.weights and self.weights.is_file() else None
+        network = self.weights or own_network(self.renderer)
+        if isinstance(network, Avatar):
+            return digest(*network.network.values())
+        return sha256_of(network) if network and network.is_file() else None
 
     def painter(self) -> Callable[[Motion], Patch]:
         """What draws the face region for a movement."""
@@ -219,7 +221,7 @@ def animate(
     *,
     gains: Gains | None = None,
     absolute: bool = False,
-    renderer: str = "flow",
+    renderer: str = DEFAULT_RENDERER,
     weights: Path | Avatar | None = None,
     crop: bool = False,
     size: int | None = None,
@@ -233,7 +235,8 @@ def animate(
         gains: how much of head, mouth, eyes and brows; None for all of them as they are.
         absolute: turn the head as the driver's is turned to the camera, instead of from its own pose.
         renderer: name of the renderer.
-        weights: the network of `warp`: the warp.onnx of a training run; of `sketch`: an avatar, or its file.
+        weights: its network: of `warp` the warp.onnx of a training run, None for the package's own; of `sketch` an
+            avatar, or its file.
         crop: show the head alone, not the whole picture.
         size: longer side of the clip in pixels; None for the picture's own.
         fps: frames per second; None for the driver's.

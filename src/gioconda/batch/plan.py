@@ -11,6 +11,7 @@ from gioconda.errors import UsageError
 from gioconda.media.clip import OUTPUT_SUFFIXES
 from gioconda.media.pictures import MAX_PIXELS, PICTURE_SUFFIXES
 from gioconda.media.video import VIDEO_SUFFIXES
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.retarget import Gains
 from gioconda.tracking.tracker import TrackerName
 
@@ -24,7 +25,7 @@ class Drawing:
 
     gains: Gains = field(default_factory=Gains)
     absolute: bool = False
-    renderer: str = "flow"
+    renderer: str = DEFAULT_RENDERER
     weights: Path | None = None
     crop: bool = False
     size: int | None = None

@@ -26,6 +26,7 @@ from gioconda.errors import FileError, GiocondaError, OutputError, UsageError
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
 from gioconda.progress import Progress, quiet
+from gioconda.rendering.renderer import own_network
 
 SUMMARY, SHEET = "summary.json", "contact-sheet.png"
 
@@ -161,10 +162,11 @@ def _keys(works: Sequence[Work]) -> dict[Work, str]:
         except FileError:  # no file: the name of a built-in performance, or nothing that will work
             return None
 
-    files = {path: contents(path) for path in {p for w in works for p in (w.picture, w.driver, w.drawing.weights)}}
+    networks = {work: work.drawing.weights or own_network(work.drawing.renderer) for work in works}
+    files = {path: contents(path) for path in {p for w in works for p in (w.picture, w.driver, networks[w])}}
     keys = {}
     for work in works:
-        settings = {**asdict(work.drawing), "weights": files[work.drawing.weights]}
+        settings = {**asdict(work.drawing), "weights": files[networks[work]]}
         made_of = [__version__, files[work.picture], files[work.driver] or work.driver, settings]
         keys[work] = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
     return keys

@@ -9,6 +9,7 @@ from pathlib import Path
 from gioconda.commands.options import Verbs, add_tracker, verb
 from gioconda.errors import UsageError
 from gioconda.progress import bar
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 
 
 def add(verbs: Verbs) -> None:
@@ -29,7 +30,11 @@ def add(verbs: Verbs) -> None:
         "--views", type=int, nargs="+", default=[1], metavar="K", help="pictures of each person (default: 1)"
     )
     added.add_argument(
-        "--renderer", nargs="+", default=["flow"], metavar="NAME", help="measured beside 'still' (default: flow)"
+        "--renderer",
+        nargs="+",
+        default=[DEFAULT_RENDERER],
+        metavar="NAME",
+        help=f"measured beside 'still' (default: {DEFAULT_RENDERER})",
     )
     added.add_argument(
         "--weights",
@@ -37,7 +42,7 @@ def add(verbs: Verbs) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="the network of each renderer that has one, in their order",
+        help="the network of each renderer that has one, in their order; that of warp may be left out",
     )
     added.add_argument("--lpips", type=Path, metavar="FILE", help="measure LPIPS with this network (extra 'learn')")
     added.add_argument("--fid", type=Path, metavar="FILE", help="measure FID with this network (extra 'learn')")

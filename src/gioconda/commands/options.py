@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gioconda.media.pictures import MAX_PIXELS
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.tracking.tracker import TRACKERS
 
 if TYPE_CHECKING:
@@ -178,9 +179,9 @@ def add_look(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--renderer",
-        help="what draws the face: flow (default), or warp with --weights; avatars say themselves what draws them",
+        help="what draws the face: warp (default), or flow, without a network; avatars say themselves what draws them",
     )
-    verb.add_argument("--weights", type=Path, metavar="FILE", help="the network of warp: warp.onnx of a training run")
+    verb.add_argument("--weights", type=Path, metavar="FILE", help="another network for warp: a run's warp.onnx")
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
 
 
@@ -199,7 +200,7 @@ def look(options: argparse.Namespace, subject: Portrait | Avatar | None = None) 
     from gioconda.avatar import Avatar
     from gioconda.retarget import Gains
 
-    renderer, weights = options.renderer or "flow", options.weights
+    renderer, weights = options.renderer or DEFAULT_RENDERER, options.weights
     if isinstance(subject, Avatar) and options.renderer in (None, subject.about.renderer):
         # It brings its own network; another renderer draws its first picture like any other.
         if weights:

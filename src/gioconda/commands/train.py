@@ -18,10 +18,14 @@ def add(verbs: Verbs) -> None:
     """Register the command."""
     text = "teach a network from footage (needs the extra 'learn')"
     networks = verbs.add_parser("train", help=text, description=text).add_subparsers(required=True, metavar="NETWORK")
-    warp = verb(networks, "warp", _train_warp, "the painter of mouths and eyes")
+    warp = verb(networks, "warp", _train_warp, "how faces change when they move: light, shade and small corrections")
     _add_run(warp)
     warp.add_argument("--samples", type=_count, default=6000, help="pairs to learn from (default: 6000)")
-    warp.add_argument("--batch", type=_count, default=16, help="windows a step (default: 16)")
+    warp.add_argument("--batch", type=_count, default=8, help="pairs a step (default: 8)")
+    warp.add_argument(
+        "--steps", type=_count, default=16000, help="after which the learning rate is at its lowest (default: 16000)"
+    )
+    warp.add_argument("--begin", type=Path, metavar="FILE.onnx", help="a trained network that a new run begins with")
 
     sketch = verb(networks, "sketch", _train_sketch, "the talking heads of 2019: embedder, generator, discriminator")
     _add_run(sketch)
@@ -82,8 +86,8 @@ def _train_warp(options: argparse.Namespace) -> None:
         from gioconda.learning.train_warp import WarpTraining, train_warp
     except ImportError as error:
         raise MissingExtraError("training needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    settings = WarpTraining(samples=options.samples, batch=options.batch, seed=options.seed)
-    train_warp(options.data, options.out, settings, options.minutes, progress=bar)
+    settings = WarpTraining(options.samples, options.batch, options.steps, seed=options.seed)
+    train_warp(options.data, options.out, settings, options.minutes, begin=options.begin, progress=bar)
     export_warp(options.out, options.out / "warp.onnx", {"name": "warp", "data": str(options.data.name)})
     print(f"{options.out / 'warp.onnx'} written; curves in {options.out / 'log.jsonl'}")
 

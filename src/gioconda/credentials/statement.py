@@ -16,9 +16,9 @@ HASH = "sha256:"
 """Before a hash in an ingredient's `instance_id`."""
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 WITHOUT_NETWORK = _IPTC + "compositeSynthetic"
-"""A mix of elements, at least one of which is synthetic: a moved picture, no network painted."""
+"""A mix of elements, at least one of which is synthetic: a moved picture, no network changed its pixels."""
 WITH_NETWORK = _IPTC + "compositeWithTrainedAlgorithmicMedia"
-"""The same where a trained network painted some of it."""
+"""The same where a trained network changed or painted some of it."""
 _LONGEST_NOTE = 2000
 
 

@@ -15,6 +15,7 @@ from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES, Run
 from gioconda.evaluation.store import write_text
 from gioconda.progress import Progress, quiet
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.tracking.tracker import TRACKERS, TrackerName, tracker_named
 
 TRACKS = ("self", "cross")
@@ -30,7 +31,7 @@ def evaluate(
     drivers: Path | None = None,
     labels: Path | None = None,
     tracker: TrackerName = TRACKERS[0],
-    renderer_names: Sequence[str] = ("flow",),
+    renderer_names: Sequence[str] = (DEFAULT_RENDERER,),
     weights: Sequence[Path] = (),
     lpips: Path | None = None,
     fid: Path | None = None,

@@ -1,4 +1,4 @@
-"""A trained painter -> the ONNX file and card that the package ships."""
+"""A trained network -> the ONNX file and card that the package ships, and its weights back from there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import torch
 from gioconda.datasets.layout import write_bytes
 from gioconda.errors import OutputError, UsageError
 from gioconda.learning.checkpoint import NAME, load_checkpoint
-from gioconda.learning.painter import Painter
-from gioconda.learning.train_warp import TRAINED_ON
+from gioconda.learning.retoucher import Retoucher
 from gioconda.media.files import partial_path, sha256_of, spoken_os_error
-from gioconda.rendering.clues import CHANNELS
+from gioconda.rendering.clues import CELLS, CHANNELS
 from gioconda.untrusted import parse_json
+
+TRAINED_ON = "trained_on.json"
+"""Beside a run's pool: the people and shots it was made from."""
 
 
 def export_warp(run: Path, out: Path, card: dict[str, Any]) -> None:
@@ -30,12 +32,12 @@ def export_warp(run: Path, out: Path, card: dict[str, Any]) -> None:
     """
     if not (run / NAME).exists():
         raise UsageError(f"{run}: no checkpoint in it; train for longer: gioconda train warp --out {run}")
-    painter = Painter()
-    step = load_checkpoint(run / NAME, {"mean": painter}, {}, "cpu")
-    painter.eval()
+    retoucher = Retoucher()
+    step = load_checkpoint(run / NAME, {"mean": retoucher}, {}, "cpu")
+    retoucher.eval()
     part = partial_path(out)
     try:
-        _write_onnx(painter, part)
+        _write_onnx(retoucher, part)
         card = {**card, "steps": step, "sha256": sha256_of(part)}
         if (run / TRAINED_ON).is_file():
             card["trained_on"] = _trained_on(run / TRAINED_ON)
@@ -47,17 +49,16 @@ def export_warp(run: Path, out: Path, card: dict[str, Any]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_onnx(painter: Painter, path: Path) -> None:
+def _write_onnx(retoucher: Retoucher, path: Path) -> None:
     with warnings.catch_warnings():
         # The newer exporter needs packages whose protobuf MediaPipe cannot live with.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            painter,
-            (torch.zeros(1, CHANNELS, 96, 96),),
+            retoucher,
+            (torch.zeros(1, CHANNELS, CELLS, CELLS),),
             path,
             input_names=["clues"],
-            output_names=["painted"],
-            dynamic_axes={"clues": {2: "height", 3: "width"}, "painted": {2: "height", 3: "width"}},
+            output_names=["change"],
             opset_version=17,
             dynamo=False,
         )
@@ -70,3 +71,32 @@ def _trained_on(path: Path) -> Any:
         raise UsageError(
             f"{path} cannot be read ({error}); begin the run anew: a card must say whom it is of"
         ) from error
+
+
+def read_weights(network: Path) -> dict[str, torch.Tensor]:
+    """The weights of an exported network by their names. Raises UsageError: it cannot be read."""
+    import onnx
+    from onnx import numpy_helper
+
+    try:
+        tensors = onnx.load_model_from_string(network.read_bytes()).graph.initializer
+        if any(each.data_location == onnx.TensorProto.EXTERNAL for each in tensors):
+            raise ValueError("it refers to other files")
+        # A copy: what the library gives is not to be written to.
+        weights = {each.name: torch.from_numpy(numpy_helper.to_array(each).copy()) for each in tensors}
+    except Exception as error:  # protobuf and onnx raise classes of their own, one for each thing that is amiss
+        raise UsageError(f"{network}: not a network that can be read; give an ONNX file, or copy it again") from error
+    if not all(each.dtype == torch.float32 and bool(each.isfinite().all()) for each in weights.values()):
+        raise UsageError(f"{network}: another network, or damaged: its weights are no finite numbers; copy it again")
+    return weights
+
+
+def trained_on_of(network: Path) -> dict[str, list[str]] | None:
+    """The people and shots that a network's card lists; None where it has none, or one of another file."""
+    try:
+        card: Any = parse_json(network.with_suffix(".json").read_bytes())
+        if card["sha256"] != sha256_of(network):
+            return None
+        return {key: [str(name) for name in card["trained_on"][key]] for key in ("people", "shots")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

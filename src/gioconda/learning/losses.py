@@ -17,20 +17,28 @@ def edge_loss(made: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     def edges(x: Tensor) -> tuple[Tensor, Tensor]:
         return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
 
-    down = pixel_loss(edges(made)[0], edges(truth)[0], weight[..., 1:, :])
-    return down + pixel_loss(edges(made)[1], edges(truth)[1], weight[..., 1:])
+    (down, across), (true_down, true_across) = edges(made), edges(truth)
+    return pixel_loss(down, true_down, weight[..., 1:, :]) + pixel_loss(across, true_across, weight[..., 1:])
 
 
-def mean_score(scores: Tensor, weight: Tensor) -> Tensor:
-    """Mean of scores, (n, 1, h, w), where the weight, (n, 1, H, W), shrunk to them, is large."""
-    height, width = scores.shape[-2:]
-    shrunk = functional.adaptive_avg_pool2d(weight, (height, width))
-    return (scores * shrunk).sum() / (shrunk.sum() + 1e-6)
+def structure_loss(made: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """1 - SSIM of the brightness of pictures, (n, 3, h, w), 0 to 1, where `weight`, (n, 1, h, w), is large.
 
+    Source: Wang et al. 2004, "Image quality assessment", equation 13, over even windows of 7 x 7 pixels.
+    """
+    a, b = made.mean(dim=1, keepdim=True), truth.mean(dim=1, keepdim=True)
+    side, edge = 7, 3
 
-def hinge_discriminator(real: Tensor, made: Tensor, weight: Tensor) -> Tensor:
-    """The discriminator's hinge loss where something was painted. Source: Zakharov et al. 2019, equation 6."""
-    return mean_score(functional.relu(1 - real), weight) + mean_score(functional.relu(1 + made), weight)
+    def local(x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, side, 1)
+
+    mean_a, mean_b = local(a), local(b)
+    spread = local(a * a) - mean_a**2 + local(b * b) - mean_b**2
+    joint = local(a * b) - mean_a * mean_b
+    light, rest = 0.01**2, 0.03**2
+    same = (2 * mean_a * mean_b + light) / (mean_a**2 + mean_b**2 + light) * (2 * joint + rest) / (spread + rest)
+    inner = weight[..., edge:-edge, edge:-edge]
+    return 1 - (same * inner).sum() / (inner.sum() + 1e-6)
 
 
 def feature_matching(real: list[Tensor], made: list[Tensor]) -> Tensor:

@@ -14,39 +14,52 @@ from gioconda.face import CHIN, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Po
 from gioconda.learning.dataset import Shot, training_shots, training_stills
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.portrait import View
-from gioconda.rendering.clues import WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
+from gioconda.rendering.clues import CELLS, FRAME, FULL, SHAPE, ShapeDrawer, warp_frame
 from gioconda.rendering.composite import composite
 from gioconda.rendering.flow import FlowRenderer
 from gioconda.rendering.head import Head
-from gioconda.rendering.warp import moved_with_head
 
 Array = NDArray[Any]
 
-TARGETS_A_SOURCE = 6
+TARGETS_A_SOURCE = 7
 """Frames rendered from one source frame: making a renderer costs as much as a few frames."""
+STILLS, OPEN = 0.12, 0.12
+"""Share of sources that are stills, and least opening of their mouths, in eye distances."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Windows of one pair, by kind ('mouth', 'eyes'): uint8 (h, w, 14): clues (10), gate (1), truth (3)."""
+    """A pair in the network frame.
 
-    windows: dict[str, Array]
+    Attributes:
+        warped: what `flow` makes of a picture, uint8 (FRAME, FRAME, 3).
+        truth: what it should be, alike.
+        shape: channels and gate of `clues.Shape`, int8 (CELLS, CELLS, SHAPE + 1).
+    """
+
+    warped: Array
+    truth: Array
+    shape: Array
+
+
+SHAPES = {"warped": (FRAME, FRAME, 3), "truth": (FRAME, FRAME, 3), "shape": (CELLS, CELLS, SHAPE + 1)}
+"""Of the arrays of a sample, by name."""
 
 
 def make_samples(folder: Path, seed: int) -> Iterator[Sample]:
-    """Endless samples from a dataset folder: every person equally often, one in four from a still.
+    """Endless samples from a dataset folder: every person equally often, one source in eight a still.
 
-    Half of the sources are frames with a rather closed mouth, as portraits are; half of the targets
-    are frames that show much of a mouth's inside, or shut eyes.
+    Half of the sources are frames with a rather closed mouth, as portraits are; many of the targets are frames that
+    show much of a mouth's inside, shut eyes, or a head turned far from how it is in the source.
     """
     random = np.random.default_rng(seed)
     people: dict[str, list[Shot]] = {}
     for shot in training_shots(folder):
         people.setdefault(shot.person, []).append(shot)
     names = sorted(people)
-    stills = list(training_stills(folder, 0.12))
+    stills = list(training_stills(folder, OPEN))
     while True:
-        if stills and random.random() < 0.25:
+        if stills and random.random() < STILLS:
             rgb, points = stills[random.integers(len(stills))]
             yield from _still_samples(rgb, points, random)
         else:
@@ -61,19 +74,27 @@ def _shot_samples(shot: Shot, random: np.random.Generator) -> Iterator[Sample]:
     shut = np.argsort(mouth)[: max(1, len(mouth) // 4)]
     source = int(random.choice(shut)) if random.random() < 0.5 else int(random.integers(len(points)))
     busy = np.argsort(-(mouth / max(float(np.ptp(mouth)), 0.02) + 1.5 * (lids < 0.4 * np.median(lids))))
-    targets = [
-        int(random.choice(busy[: max(1, len(busy) // 3)]) if random.random() < 0.5 else random.integers(len(points)))
-        for _ in range(TARGETS_A_SOURCE)
-    ]
+    head = Head(points[source])
+    turned = np.argsort([-abs(head.pose(each).rotation[0, 2]) for each in points])
+
+    def pick() -> int:
+        kind = random.random()
+        if kind < 0.4:
+            return int(random.choice(busy[: max(1, len(busy) // 3)]))
+        if kind < 0.6:
+            return int(random.choice(turned[: max(1, len(turned) // 5)]))
+        return int(random.integers(len(points)))
+
+    targets = [pick() for _ in range(TARGETS_A_SOURCE)]
     numbers = np.unique([source, *targets])
     frames = dict(zip(numbers.tolist(), shot.frames(numbers), strict=False))
     if source not in frames:
         return
     view = View(np.ascontiguousarray(frames[source]), points[source])
-    renderer = FlowRenderer([view])
-    for target in targets:
-        if target in frames and target != source:
-            yield _sample(view, renderer, points[target], frames[target])
+    sampler = _Sampler(view)
+    for target in sorted({*targets} - {source}):
+        if target in frames:
+            yield sampler.sample(points[target], frames[target])
 
 
 def _still_samples(rgb: Array, points: Points, random: np.random.Generator) -> Iterator[Sample]:
@@ -82,7 +103,7 @@ def _still_samples(rgb: Array, points: Points, random: np.random.Generator) -> I
     for share in random.uniform(0.0, 0.5, 2):
         shut = with_mouth(points, float(share))
         view = View(composite(still, FlowRenderer([still])(shut))[0], shut)
-        yield _sample(view, FlowRenderer([view]), points, rgb)
+        yield _Sampler(view).sample(points, rgb)
 
 
 def with_mouth(points: Points, share: float) -> Points:
@@ -102,18 +123,17 @@ def with_mouth(points: Points, share: float) -> Points:
     return moved.astype(np.float32)
 
 
-def _sample(view: View, renderer: FlowRenderer, target: Points, truth: Array) -> Sample:
-    frame = warp_frame(view.points)
-    warped = composite(view, renderer(target))[0]
-    source, placed = frame.points(view.points), frame.points(target)
-    depth = float(source[list(LIPS_INNER_UPPER), 2].mean())
-    moved = moved_with_head(frame.picture(view.rgb), Head(source), placed, depth)
-    clues = draw_clues(frame.picture(warped), moved, placed)
-    shown = frame.picture(truth)
-    windows = {}
-    for kind, gate in draw_gates(source, placed).items():
-        left, top = window_corner(kind, placed)
-        width, height = WINDOWS[kind]
-        whole = np.dstack([clues, np.rint(255 * gate).astype(np.uint8), shown])
-        windows[kind] = whole[top : top + height, left : left + width].copy()
-    return Sample(windows)
+class _Sampler:
+    """Makes the samples of one source."""
+
+    def __init__(self, view: View) -> None:
+        self._view, self._renderer = view, FlowRenderer([view])
+        self._frame = warp_frame(view.points)
+        self._shape = ShapeDrawer(self._frame.points(view.points))
+
+    def sample(self, target: Points, truth: Array) -> Sample:
+        """For other landmarks, (478, 3), and the picture, uint8 (h, w, 3), that they are of."""
+        warped = composite(self._view, self._renderer(target))[0]
+        shape = self._shape(self._frame.points(target))
+        gate = np.rint(shape.gate * FULL).astype(np.int8)
+        return Sample(self._frame.picture(warped), self._frame.picture(truth), np.dstack([shape.channels, gate]))

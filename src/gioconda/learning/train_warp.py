@@ -1,4 +1,4 @@
-"""Teach the painter of the `warp` renderer: resumable, on CPU or GPU.
+"""Teach the network of the `warp` renderer: resumable, on CPU or GPU.
 
 A **pool** of samples is made once (rendering pairs costs as much as learning from them) and kept
 beside the checkpoints; every sample is seen many times, each time with other colours.
@@ -12,9 +12,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,20 +27,19 @@ from gioconda.datasets.layout import write_bytes
 from gioconda.errors import OutputError, UsageError
 from gioconda.learning.checkpoint import NAME, load_checkpoint, save_checkpoint
 from gioconda.learning.dataset import trained_on
-from gioconda.learning.losses import edge_loss, feature_matching, hinge_discriminator, mean_score, pixel_loss
-from gioconda.learning.painter import Discriminator, Painter, painted
-from gioconda.learning.pairs import make_samples
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.learning.export import TRAINED_ON, read_weights, trained_on_of
+from gioconda.learning.losses import edge_loss, pixel_loss, structure_loss
+from gioconda.learning.pairs import SHAPES, make_samples
+from gioconda.learning.retoucher import Retoucher, retouched
+from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.progress import Progress, quiet
-from gioconda.rendering.clues import CHANNELS, WINDOWS
+from gioconda.rendering.clues import FACE, FRAME, FULL, LIPS, MIRRORED, OPENINGS, SHAPE
 from gioconda.untrusted import one_line, parse_json
 
-TRAINED_ON = "trained_on.json"
-"""Beside the pool: the people and shots it was made from."""
 _ABOUT = "pool.json"
+_TYPES: dict[str, type[np.generic]] = {"warped": np.uint8, "truth": np.uint8, "shape": np.int8}
 
 Array = NDArray[Any]
-Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -48,64 +47,91 @@ class WarpTraining:
     """Settings of a run.
 
     Attributes:
-        samples: pairs in the pool.
-        batch: windows a step; steps alternate between mouths and eyes, two of mouths to one of eyes.
-        rate: Adam's learning rate of the painter; the discriminator's is the same.
-        adversarial_from: steps before the discriminator joins.
-        adversarial: weight of the adversarial loss.
-        matching: weight of feature matching.
+        samples: pairs in the pool; each takes 0.4 MB on the disk.
+        batch: pairs a step.
+        steps: after which the learning rate is at its lowest.
+        rate: AdamW's learning rate; it rises over `WARM` steps and falls over the second half of all.
         edges: weight of the edge loss.
+        structure: weight of the structure loss.
+        detail: how much more mouth and eyes count than the rest of the face.
         average: decay of the weights' running mean, which is what is exported.
         seed: of everything random.
     """
 
     samples: int = 6000
-    batch: int = 16
-    rate: float = 3e-4
-    adversarial_from: int = 1000
-    adversarial: float = 0.05
-    matching: float = 0.5
+    batch: int = 8
+    steps: int = 16000
+    rate: float = 8e-4
     edges: float = 0.5
+    structure: float = 0.15
+    detail: float = 2.0
     average: float = 0.998
     seed: int = 0
 
 
+WARM, LOWEST = 200, 0.05
+"""Steps over which a run warms up, and share of the rate with which it goes on after its last."""
+LONGEST = 1.0
+"""Norm to which longer gradients are shortened."""
+GRAIN = 0.12
+"""Contrast of the texture that is laid over some pairs, so that brush strokes and cracks are nothing new."""
+
+
 def train_warp(
-    data: Path, run: Path, settings: WarpTraining, minutes: float, progress: Progress = quiet, log: int = 100
+    data: Path,
+    run: Path,
+    settings: WarpTraining,
+    minutes: float,
+    *,
+    begin: Path | None = None,
+    progress: Progress = quiet,
+    log: int = 100,
 ) -> None:
     """Train for some minutes, or go on with the run that is in the folder already.
 
+    Args:
+        data: a dataset folder.
+        run: the run's folder.
+        settings: of a new run.
+        minutes: how long to learn, the making of pairs apart.
+        begin: a trained network (ONNX) that a new run begins with, in place of one that knows nothing.
+        progress: told of each sample and step.
+        log: steps from one checkpoint to the next.
+
     Raises:
-        UsageError: the dataset folder is none, a number is out of range, or the run in the folder is damaged or
-            was begun with another dataset, seed or number of samples.
+        UsageError: the dataset folder is none, a number is out of range, the network to begin with is another, or the
+            run in the folder is damaged or was begun with another dataset, seed or number of samples.
         OutputError: the run's folder cannot be written, or has no room.
     """
-    if settings.samples < 1 or settings.batch < 1 or not minutes >= 0:
-        raise UsageError("training needs at least one sample, a batch of one, and some minutes")
+    if min(settings.samples, settings.batch, settings.steps) < 1 or not minutes >= 0:
+        raise UsageError("training needs at least one sample, a batch of one, a step, and some minutes")
     if run.exists() and not run.is_dir():
         raise UsageError(f"{run} is a file; give a folder for the run")
-    pool = _pool(data, run, settings, progress)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     learner = _Learner(settings, device)
+    if begin is not None:
+        learner.begin(begin)
+    pool = _pool(data, run, settings, begin, progress)
     learner.resume(run)
     ends = time.monotonic() + 60 * minutes
     with progress("learning", 0) as tick:
         while time.monotonic() < ends:
             # Anew for each step, so that a run that was stopped goes on as if it had not been.
             random = np.random.default_rng([settings.seed, learner.step])
-            kind = "eyes" if learner.step % 3 == 2 else "mouth"
             picked = np.sort(random.integers(0, settings.samples, settings.batch))
-            losses = learner.learn(_augmented(pool[kind][picked], random, device))
+            batch = _augmented({name: array[picked] for name, array in pool.items()}, random, device)
+            losses = learner.learn(batch)
             tick()
             if learner.step % log == 0 or time.monotonic() >= ends:
-                _note(run, {"step": learner.step, "kind": kind, **losses})
+                _note(run, {"step": learner.step, **losses})
                 learner.save(run)
 
 
-def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> dict[str, Array]:
-    """The pool's windows by kind, uint8 (samples, h, w, 14), mapped from files in the run's folder."""
-    paths = {kind: run / f"pool-{kind}.npy" for kind in WINDOWS}
+def _pool(data: Path, run: Path, settings: WarpTraining, begin: Path | None, progress: Progress) -> dict[str, Array]:
+    """The pool's arrays by name (`pairs.SHAPES`), a sample a row, mapped from files in the run's folder."""
+    paths = {name: run / f"pool-{name}.npy" for name in SHAPES}
     about = {"data": data.name, "samples": settings.samples, "seed": settings.seed}
+    about["begin"] = sha256_of(begin) if begin else None
     try:
         if all(path.exists() for path in paths.values()):
             begun = parse_json((run / _ABOUT).read_bytes())
@@ -114,10 +140,16 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
                     f"{run} was begun with {one_line(begun)}, not {about}; give the same again, or another folder"
                 )
         else:
-            _make_pool(data, run, settings, paths, progress)
-            write_bytes(run / TRAINED_ON, json.dumps(trained_on(data)).encode())
+            seen = trained_on(data)
+            run.mkdir(parents=True, exist_ok=True)
+            (run / TRAINED_ON).unlink(missing_ok=True)
+            # Nothing is said of whom a run has seen that was begun by a network of which nobody knows.
+            if (before := trained_on_of(begin) if begin else {"people": [], "shots": []}) is not None:
+                whom = {key: sorted({*seen[key], *before[key]}) for key in seen}
+                write_bytes(run / TRAINED_ON, json.dumps(whom).encode())
             write_bytes(run / _ABOUT, json.dumps(about).encode())
-        return {kind: _mapped(path, _pool_shape(kind, settings)) for kind, path in paths.items()}
+            _make_pool(data, run, settings, paths, progress)
+        return {name: _mapped(path, (settings.samples, *SHAPES[name]), _TYPES[name]) for name, path in paths.items()}
     except ValueError as error:
         raise UsageError(
             f"{run}: its pool is damaged ({one_line(error)}); delete the folder's pool-*.npy to make it anew"
@@ -126,42 +158,39 @@ def _pool(data: Path, run: Path, settings: WarpTraining, progress: Progress) -> 
         raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
 
 
-def _pool_shape(kind: str, settings: WarpTraining) -> tuple[int, ...]:
-    width, height = WINDOWS[kind]
-    return settings.samples, height, width, CHANNELS + 4
-
-
 def _make_pool(data: Path, run: Path, settings: WarpTraining, paths: dict[str, Path], progress: Progress) -> None:
     samples = make_samples(data, settings.seed)
-    run.mkdir(parents=True, exist_ok=True)
     with ExitStack() as files, progress("making pairs", settings.samples) as tick:
-        arrays = {kind: files.enter_context(_begun(path, _pool_shape(kind, settings))) for kind, path in paths.items()}
+        arrays = {
+            name: files.enter_context(_begun(path, (settings.samples, *SHAPES[name]), _TYPES[name]))
+            for name, path in paths.items()
+        }
         for index, sample in zip(range(settings.samples), samples, strict=False):
-            for kind, window in sample.windows.items():
-                arrays[kind][index] = window
+            for name, array in arrays.items():
+                array[index] = getattr(sample, name)
             tick()
 
 
 @contextmanager
-def _begun(path: Path, shape: tuple[int, ...]) -> Iterator[Array]:
+def _begun(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> Iterator[Array]:
     """An array that is filled on the disk and has its name when it is whole. Raises OSError: a full disk, at once."""
     with whole_file(path) as file:
-        npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        npy.write_array_header_1_0(file, {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape})
         file.flush()
         # A disk that is full while memory is mapped ends the process.
         os.posix_fallocate(file.fileno(), 0, file.tell() + math.prod(shape))
-        array = np.memmap(file.name, np.uint8, "r+", file.tell(), shape)
+        array = np.memmap(file.name, kind, "r+", file.tell(), shape)
         yield array
         array.flush()
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> Array:
-    """Raises ValueError: not an array of that shape."""
+def _mapped(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> Array:
+    """Raises ValueError: not an array of that shape and kind."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a header is Python text: reading it raises nearly anything
         raise ValueError(f"{path.name}: {error}") from error
-    if array.shape != shape or array.dtype != np.uint8:
+    if array.shape != shape or array.dtype != kind:
         raise ValueError(f"{path.name}: {array.dtype} {array.shape}")
     return array
 
@@ -175,107 +204,148 @@ def _note(run: Path, line: dict[str, Any]) -> None:
         raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
 
 
-def _augmented(windows: Array, random: np.random.Generator, device: str) -> Tensor:
-    """A batch, float (n, 14, h, w), 0 to 1: each window stretched, mirrored and recoloured at random, as a whole."""
-    x = torch.from_numpy(windows.astype(np.float32) / 255).permute(0, 3, 1, 2).to(device)
-    return _recoloured(_stretched(x, random), random)
+@dataclass(frozen=True)
+class Batch:
+    """Samples as a network takes them, float32.
 
-
-def _stretched(x: Tensor, random: np.random.Generator) -> Tensor:
-    """Each window, (n, c, h, w), a little tilted, half of them mirrored, and stretched, mostly downwards.
-
-    People who talk on video rarely open their mouths as wide as some drivers do.
+    Attributes:
+        warped, truth: (n, 3, FRAME, FRAME), 0 to 1.
+        shape: (n, SHAPE, CELLS, CELLS), -1 to 1.
+        gate: (n, 1, CELLS, CELLS), 0 to 1.
     """
-    flip = np.where(random.random(len(x)) < 0.5, -1.0, 1.0)
-    wide, high = random.uniform(0.85, 1.15, len(x)), random.uniform(0.85, 1.6, len(x))
-    tilt, centre = random.normal(0, 0.07, len(x)), np.zeros(len(x))
-    back = np.stack([flip / wide, tilt, centre, -tilt, 1 / high, centre], axis=1).reshape(-1, 2, 3)
-    moves = torch.from_numpy(back.astype(np.float32)).to(x.device)
-    grid = functional.affine_grid(moves, list(x.shape), align_corners=False)
-    return functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+    warped: Tensor
+    truth: Tensor
+    shape: Tensor
+    gate: Tensor
 
 
-def _recoloured(x: Tensor, random: np.random.Generator) -> Tensor:
-    """The pictures of each window of a batch, (n, 14, h, w), in other colours, all its pictures alike."""
+def _augmented(samples: dict[str, Array], random: np.random.Generator, device: str) -> Batch:
+    """A batch of samples: each mirrored, recoloured and roughened at random, as a whole."""
+
+    def tensor(name: str, full: int) -> Tensor:
+        return torch.from_numpy(samples[name].astype(np.float32) / full).permute(0, 3, 1, 2).to(device)
+
+    shape = tensor("shape", FULL)
+    batch = Batch(tensor("warped", 255), tensor("truth", 255), shape[:, :SHAPE], shape[:, SHAPE:])
+    return _roughened(_recoloured(_mirrored(batch, random), random), random)
+
+
+def _mirrored(batch: Batch, random: np.random.Generator) -> Batch:
+    """Half of a batch as in a mirror."""
+    flip = torch.from_numpy(random.random(len(batch.gate)) < 0.5).to(batch.gate.device)[:, None, None, None]
+    signs = torch.ones(SHAPE, device=batch.gate.device)
+    signs[list(MIRRORED)] = -1
+
+    def flipped(x: Tensor) -> Tensor:
+        return torch.where(flip, x.flip(3), x)
+
+    shape = torch.where(flip, batch.shape.flip(3) * signs[None, :, None, None], batch.shape)
+    return Batch(flipped(batch.warped), flipped(batch.truth), shape, flipped(batch.gate))
+
+
+def _recoloured(batch: Batch, random: np.random.Generator) -> Batch:
+    """The pictures of each sample in other colours, both alike."""
 
     def draw(low: float, high: float, channels: int = 1) -> Tensor:
-        values = random.uniform(low, high, (len(x), channels, 1, 1)).astype(np.float32)
-        return torch.from_numpy(values).to(x.device)
+        values = random.uniform(low, high, (len(batch.gate), channels, 1, 1)).astype(np.float32)
+        return torch.from_numpy(values).to(batch.gate.device)
 
     gamma, gain, grey = draw(0.7, 1.4), draw(0.85, 1.15, 3), draw(-0.6, 1.0).clamp(0, 1)
     tint = draw(0.8, 1.2, 3)
-    luma = torch.tensor([0.299, 0.587, 0.114], device=x.device)[None, :, None, None]
+    luma = torch.tensor([0.299, 0.587, 0.114], device=batch.gate.device)[None, :, None, None]
 
     def changed(picture: Tensor) -> Tensor:
         mono = (picture * luma).sum(1, keepdim=True) * tint
         return ((picture + grey * (mono - picture)).clamp(1e-4, 1) ** gamma * gain).clamp(0, 1)
 
-    pictures = [changed(x[:, a : a + 3]) for a in (0, 3, CHANNELS + 1)]
-    return torch.cat([pictures[0], pictures[1], x[:, 6 : CHANNELS + 1], pictures[2]], dim=1)
+    return replace(batch, warped=changed(batch.warped), truth=changed(batch.truth))
+
+
+def _roughened(batch: Batch, random: np.random.Generator) -> Batch:
+    """Half of a batch with a texture over both pictures, fine or coarse."""
+    count = len(batch.gate)
+    side = int(random.choice([FRAME, FRAME // 2, FRAME // 4]))
+    fine = torch.from_numpy(random.normal(size=(count, 1, side, side)).astype(np.float32)).to(batch.gate.device)
+    much = random.uniform(-GRAIN, GRAIN, (count, 1, 1, 1)).clip(0).astype(np.float32)
+    grain = functional.interpolate(fine, size=(FRAME, FRAME), mode="bilinear", align_corners=False)
+    rough = 1 + torch.from_numpy(much).to(batch.gate.device) * grain
+    return replace(batch, warped=(batch.warped * rough).clamp(0, 1), truth=(batch.truth * rough).clamp(0, 1))
+
+
+def looked_at(shape: Tensor, detail: float) -> Tensor:
+    """Where the losses look, (n, 1, FRAME, FRAME): the face, and by `detail` more at lips and openings of the eyes."""
+    details = torch.maximum(shape[:, LIPS : LIPS + 1], shape[:, OPENINGS : OPENINGS + 1]).clamp(0, 1)
+    near = functional.max_pool2d(details, 5, stride=1, padding=2)
+    weight = shape[:, FACE : FACE + 1].clamp(0, 1) * (1 + detail * near)
+    return functional.interpolate(weight, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 class _Learner:
-    """Both networks, their optimisers and the running mean, and one step of learning."""
+    """The network, its optimiser and the running mean, and one step of learning."""
 
     def __init__(self, settings: WarpTraining, device: str) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
-        self.painter = _channels_last(Painter().to(device))
-        self.mean = Painter().to(device)
-        self.mean.load_state_dict(self.painter.state_dict())
-        self.discriminator = _channels_last(Discriminator().to(device))
-        self.painter_steps = torch.optim.Adam(self.painter.parameters(), settings.rate, betas=(0.5, 0.99))
-        self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), settings.rate, betas=(0.0, 0.99))
+        # The memory layout in which convolutions on a CPU take a third of the time.
+        self.retoucher: Retoucher = Retoucher().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mean = Retoucher().to(device)
+        self.mean.load_state_dict(self.retoucher.state_dict())
+        self.retoucher_steps = torch.optim.AdamW(
+            self.retoucher.parameters(), settings.rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
 
-    def learn(self, batch: Tensor) -> dict[str, float]:
-        """One step on a batch of `_augmented`; gives back the losses."""
-        batch = batch.to(memory_format=torch.channels_last)
-        clues, gate, truth = batch[:, :CHANNELS], batch[:, CHANNELS : CHANNELS + 1], batch[:, CHANNELS + 1 :]
-        where = clues[:, 6:]
-        adversary = self.step >= self.settings.adversarial_from
-        losses: dict[str, float] = {}
-        with torch.autocast(self.device, torch.bfloat16):
-            made = painted(clues, gate, self.painter(clues))
-            weight = gate + 0.5 * where[:, :1]
-            pixels, edges = pixel_loss(made, truth, weight), edge_loss(made, truth, weight)
-            total = pixels + self.settings.edges * edges
-            if adversary:
-                # Outside the gate both are shown the same, so that only what was painted is judged.
-                real = clues[:, :3] + gate.sign() * (truth - clues[:, :3])
-                scores, features = self.discriminator(made, where)
-                real_features = self.discriminator(real, where)[1]
-                matching = feature_matching(real_features, features)
-                total = total + self.settings.matching * matching
-                total = total - self.settings.adversarial * mean_score(scores, gate)
-                losses["matching"] = float(matching.detach())
-        self.painter_steps.zero_grad()
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step: it depends on nothing but the step's number."""
+        falling = 2 * (1 - self.step / self.settings.steps)
+        return self.settings.rate * min((self.step + 1) / WARM, max(LOWEST, min(1.0, falling)))
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """One step; gives back the losses."""
+        for group in self.retoucher_steps.param_groups:
+            group["lr"] = self.rate
+        clues = torch.cat([functional.pixel_unshuffle(batch.warped, 2), batch.shape], dim=1)
+        made = retouched(batch.warped, self.retoucher(clues.to(memory_format=torch.channels_last)), batch.gate)
+        weight = looked_at(batch.shape, self.settings.detail)
+        pixels = pixel_loss(made, batch.truth, weight)
+        edges = edge_loss(made, batch.truth, weight)
+        structure = structure_loss(made, batch.truth, weight)
+        total = pixels + self.settings.edges * edges + self.settings.structure * structure
+        self.retoucher_steps.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        self.painter_steps.step()
-        if adversary:
-            with torch.autocast(self.device, torch.bfloat16):
-                judged = hinge_discriminator(
-                    self.discriminator(real, where)[0], self.discriminator(made.detach(), where)[0], gate
-                )
-            self.discriminator_steps.zero_grad()
-            judged.backward()  # type: ignore[no-untyped-call]
-            self.discriminator_steps.step()
-            losses["judged"] = float(judged.detach())
+        torch.nn.utils.clip_grad_norm_(self.retoucher.parameters(), LONGEST)
+        self.retoucher_steps.step()
         with torch.no_grad():
-            for kept, new in zip(self.mean.parameters(), self.painter.parameters(), strict=True):
+            for kept, new in zip(self.mean.parameters(), self.retoucher.parameters(), strict=True):
                 kept.lerp_(new, 1 - min(self.settings.average, (1 + self.step) / (10 + self.step)))
-            untouched = float(pixel_loss(clues[:, :3], truth, weight))
+            untouched = float(pixel_loss(batch.warped, batch.truth, weight))
         self.step += 1
-        return {"pixels": float(pixels.detach()), "untouched": untouched, "edges": float(edges.detach()), **losses}
+        return {
+            "pixels": float(pixels.detach()),
+            "untouched": untouched,
+            "edges": float(edges.detach()),
+            "structure": float(structure.detach()),
+        }
 
     @property
     def networks(self) -> dict[str, torch.nn.Module]:
         """What a checkpoint keeps, by name."""
-        return {"painter": self.painter, "mean": self.mean, "discriminator": self.discriminator}
+        return {"retoucher": self.retoucher, "mean": self.mean}
 
     @property
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Alike."""
-        return {"painter": self.painter_steps, "discriminator": self.discriminator_steps}
+        return {"retoucher": self.retoucher_steps}
+
+    def begin(self, network: Path) -> None:
+        """Start from an exported network. Raises UsageError: it is another."""
+        weights = read_weights(network)
+        try:
+            for each in (self.retoucher, self.mean):
+                each.load_state_dict(weights)
+        except RuntimeError as error:
+            raise UsageError(f"{network}: another network; give the warp.onnx of a training run") from error
 
     def save(self, run: Path) -> None:
         """Write the checkpoint; the one before stays until this one is whole. Raises OutputError."""
@@ -285,8 +355,3 @@ class _Learner:
         """Go on from the checkpoint, if there is one. Raises UsageError where it is damaged or another's."""
         if (run / NAME).exists():
             self.step = load_checkpoint(run / NAME, self.networks, self.optimisers, self.device)
-
-
-def _channels_last(network: Network) -> Network:
-    """The memory layout in which convolutions on a CPU take a third of the time."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

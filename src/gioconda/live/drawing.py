@@ -18,6 +18,7 @@ from gioconda.media.clip import on_paper
 from gioconda.performance import Motion
 from gioconda.pipeline import marked_pictures, painter
 from gioconda.portrait import Portrait
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.retarget import Gains
 
 Rgb = NDArray[np.uint8]
@@ -44,7 +45,7 @@ class Look:
 
     gains: Gains = field(default_factory=Gains)
     absolute: bool = False
-    renderer: str = "flow"
+    renderer: str = DEFAULT_RENDERER
     weights: Path | Avatar | None = None
     label: bool = False
 

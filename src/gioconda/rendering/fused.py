@@ -8,7 +8,7 @@ the canvas's light along the part's edge and fades into it there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -76,20 +76,24 @@ BLACK = 24
 """Levels of brightness that are added before they are compared: the dark says little about the light."""
 
 
-def flow_of(views: Sequence[View]) -> Renderer:
-    """The renderer `flow` for one view or several."""
-    return FlowRenderer(views) if len(views) == 1 else FusedRenderer(views)
+OneView = Callable[[Sequence[View]], Renderer]
+"""Makes a renderer that draws the first of some views; the others may lend their teeth."""
+
+
+def renderer_of(views: Sequence[View], one: OneView = FlowRenderer) -> Renderer:
+    """A renderer for one view or several, each of which is drawn by `one`."""
+    return one(views) if len(views) == 1 else FusedRenderer(views, one)
 
 
 class FusedRenderer:
     """See `gioconda.rendering.Renderer`. Any of the views may draw a part of the face; the first draws the rest."""
 
-    def __init__(self, views: Sequence[View]) -> None:
+    def __init__(self, views: Sequence[View], one: OneView = FlowRenderer) -> None:
         # Each picture borrows the teeth of the one that shows most of them.
         smile = max(views, key=lambda view: teeth_shown(view.rgb, view.points))
-        self._canvas = FlowRenderer([views[0], smile])
+        self._canvas = one([views[0], smile])
         self._unit = float(eye_distance(views[0].points))
-        self._others = [_Further(view, smile, self._unit) for view in views[1:]]
+        self._others = [_Further(view, smile, self._unit, one) for view in views[1:]]
         self._likenesses = [_Likeness.of(view.points) for view in views]
 
     def __call__(self, target: Points) -> Patch:
@@ -170,9 +174,9 @@ class _Piece:
 class _Further:
     """A further view, in the canvas's size; made ready when it is first of use."""
 
-    def __init__(self, view: View, smile: View, unit: float) -> None:
-        """It, the view whose teeth it borrows (perhaps itself), and the canvas's eye distance in pixels."""
-        self._original, self._smile, self._unit = view, smile, unit
+    def __init__(self, view: View, smile: View, unit: float, one: OneView) -> None:
+        """It, the view whose teeth it borrows (perhaps itself), the canvas's eye distance in pixels, what draws it."""
+        self._original, self._smile, self._unit, self._one = view, smile, unit, one
 
     @cached_property
     def _view(self) -> View:
@@ -188,13 +192,13 @@ class _Further:
         return cut.resized(max(2, round(scale * max(part.shape[:2]))))
 
     @cached_property
-    def _flow(self) -> FlowRenderer:
-        return FlowRenderer([self._view, self._smile])
+    def _renderer(self) -> Renderer:
+        return self._one([self._view, self._smile])
 
     def draw(self, target: Points) -> _Piece:
         """This view with the landmarks at `target`, (478, 3)."""
         shift = np.rint((target - self._view.points)[:, :2].mean(axis=0)).astype(int)
-        patch = self._flow(target - np.array([*shift, 0], np.float32))
+        patch = self._renderer(target - np.array([*shift, 0], np.float32))
         return _Piece(patch.rgb, patch.left + int(shift[0]), patch.top + int(shift[1]))
 
 

@@ -42,6 +42,7 @@ class NetworkFrame:
     def picture(self, rgb: Array, first: Array | None = None) -> Array:
         """A picture in the frame, uint8 (size, size, 3); `first`, (2, 3), moves it beforehand."""
         matrix = self.matrix if first is None else self.matrix @ np.vstack([first, (0, 0, 1)])
+        rgb, matrix = _shown(rgb, matrix, self.size)
         shrunk = rgb
         scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
         if scale < 0.6:
@@ -52,3 +53,16 @@ class NetworkFrame:
             matrix = np.column_stack([matrix[:, :2] * grow, matrix[:, 2] + matrix[:, :2] @ (grow / 2 - 0.5)])
         side = (self.size, self.size)
         return cv2.warpAffine(shrunk, matrix, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _shown(rgb: Array, matrix: Array, size: int) -> tuple[Array, Array]:
+    """The part of a picture that a frame shows, with a margin, and its matrix."""
+    corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]], float)
+    back = cv2.invertAffineTransform(matrix)
+    seen = corners @ back[:, :2].T + back[:, 2]
+    margin = 2 * float(np.abs(back[:, :2]).max()) + 2
+    most = np.array(rgb.shape[1::-1]) - 1
+    left, top = np.clip(np.floor(seen.min(axis=0) - margin), 0, most).astype(int)
+    right, bottom = np.clip(np.ceil(seen.max(axis=0) + margin), 0, most).astype(int) + 1
+    shifted = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ (left, top)])
+    return rgb[top:bottom, left:right], shifted

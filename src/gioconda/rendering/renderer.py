@@ -15,7 +15,10 @@ from gioconda.errors import AvatarError, MissingExtraError, UsageError
 from gioconda.face import Points
 from gioconda.portrait import View
 
-RENDERERS = ("flow", "warp", "sketch")
+RENDERERS = ("warp", "flow", "sketch")
+DEFAULT_RENDERER = "warp"
+OWN_NETWORK = Path(__file__).parents[1] / "data" / "warp" / "warp.onnx"
+"""The network of `warp` that comes with the package."""
 
 
 @dataclass(frozen=True)
@@ -44,37 +47,41 @@ class Renderer(Protocol):
         ...
 
 
+def own_network(renderer: str) -> Path | None:
+    """The network that a renderer draws with where none is given; None where the package brings none."""
+    return OWN_NETWORK if renderer == "warp" else None
+
+
 def make_renderer(name: str, views: Sequence[View], weights: Path | Avatar | None = None) -> Renderer:
     """A renderer by name.
 
     Args:
         name: one of `RENDERERS`.
         views: of the portrait; the first is the canvas.
-        weights: the network of `warp`, an ONNX file that `gioconda train warp` wrote; of `sketch`, an avatar
-            or its file.
+        weights: the network: of `warp` an ONNX file that `gioconda train warp` wrote, None for the package's own; of
+            `sketch` an avatar or its file.
 
     Raises:
         UsageError: there is none of that name, weights are missing or of no use, or are given to `flow`.
         AvatarError: the avatar cannot be read, or is for another renderer.
         MissingExtraError: `sketch` needs torch, which is not installed.
     """
-    from gioconda.rendering.fused import flow_of
-    from gioconda.rendering.warp import WarpRenderer
+    from gioconda.rendering.fused import renderer_of
+    from gioconda.rendering.warp import WarpNetwork, WarpRenderer
 
     if name not in RENDERERS:
         raise UsageError(f"no renderer named {name!r}; there is {', '.join(RENDERERS)}")
     if name == "flow":
         if weights:
             raise UsageError("the renderer flow has no network: give weights to warp, avatars to sketch")
-        return flow_of(views)
+        return renderer_of(views)
     if name == "sketch":
         return _sketch(views, weights)
-    if not weights or isinstance(weights, Avatar):
-        raise UsageError(
-            "the renderer warp has no built-in network yet: train one with 'gioconda train warp' "
-            "and give its warp.onnx with --weights"
-        )
-    return WarpRenderer(views, weights)
+    file = weights or own_network(name)
+    if file is None or isinstance(file, Avatar):
+        raise UsageError("the renderer warp draws no avatars: give it the warp.onnx of a training run, or nothing")
+    network = WarpNetwork.load(Path(file))
+    return renderer_of(views, lambda views: WarpRenderer(views, network))
 
 
 def _sketch(views: Sequence[View], weights: Path | Avatar | None) -> Renderer:

@@ -1,129 +1,161 @@
-"""The renderer called `warp`: `flow`, and a small network for what the picture does not hold.
+"""The renderer called `warp`: `flow`, and what a small network has learned of how faces change when they move.
 
-The network paints in a frame of 256 pixels, at the mouth and the eyes, no more than the gate lets
-it (`clues.py`). What it changes is enlarged and added to the picture's own warped pixels, which
-keep their full resolution.
+It sees the warped picture and the movement (`clues.py`), and says by how much each place of the face
+is off and how much lighter or darker it must be: cheeks that rise, folds beside a smile, the shade
+of a turned head, lips that thin out. It paints no pixels of its own, so that what it changes keeps
+the picture's resolution, brush strokes and grain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
-from gioconda.face import EYES, LIPS_INNER_UPPER, MOUTH_OUTLINE, Points
+from gioconda.face import Points
 from gioconda.inference import answers, open_network
+from gioconda.parts import bands, occupied
 from gioconda.portrait import View
-from gioconda.rendering.clues import CHANNELS, FRAME, WINDOWS, draw_clues, draw_gates, warp_frame, window_corner
-from gioconda.rendering.fused import flow_of
-from gioconda.rendering.head import Head, affine
-from gioconda.rendering.plates import polygon_mask
+from gioconda.rendering.clues import CELLS, CHANNELS, FACE, FRAME, ShapeDrawer, in_cells, warp_frame
+from gioconda.rendering.flow import FlowRenderer
+from gioconda.rendering.plates import taken
 from gioconda.rendering.renderer import Patch
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Array = NDArray[Any]
 
+CHANGES = 5
+"""Channels of what the network says: where a place comes from, as a displacement in frame pixels (x, y), and the
+logarithm of the gain of red, green and blue."""
+FARTHEST = 3.0
+"""Frame pixels by which a place may be moved at most."""
+STRONGEST = 1.0
+"""Logarithm of the largest gain, and of the smallest but for its sign."""
+BLACK = 12.0
+"""Levels of brightness that are added before a gain, and taken away after it: the dark can be brightened too."""
+GREY, COLOURED = 4.0, 12.0
+"""Levels between the strongest and the weakest of a pixel's colours, in the median of the face, up to which a picture
+is grey, and from which it has all its colours."""
+MARGIN = 2
+"""Cells around those that change, into which the enlargement reaches."""
+BAND_PIXELS = 1_000_000
+"""Pixels that are changed at once, in floating point."""
+
+
+@dataclass(frozen=True)
+class WarpNetwork:
+    """A trained network of `warp`.
+
+    Attributes:
+        path: its file.
+        session: in which it runs.
+    """
+
+    path: Path
+    session: InferenceSession
+
+    @staticmethod
+    def load(path: Path) -> WarpNetwork:
+        """From an ONNX file that `gioconda train warp` wrote.
+
+        Raises:
+            UsageError: it cannot be read, or is another network.
+        """
+        session = open_network(path, threads=max(1, cv2.getNumThreads()))
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        wanted = [("clues", [1, CHANNELS, CELLS, CELLS])]
+        if [(i.name, i.shape) for i in inputs] != wanted or len(outputs) != 1:
+            raise UsageError(f"{path}: another network; give the warp.onnx that 'gioconda train warp' wrote")
+        return WarpNetwork(path, session)
+
+    def __call__(self, seen: Array) -> Array:
+        """What it says of `clues.in_cells`, within what it may say: float32 (CELLS, CELLS, CHANGES)."""
+        (said,) = answers(self.session, seen[None], [(1, CHANGES, CELLS, CELLS)], self.path)
+        most = np.array([FARTHEST] * 2 + [STRONGEST] * 3, np.float32)
+        return np.clip(said[0].transpose(1, 2, 0), -most, most)
+
 
 class WarpRenderer:
-    """See `gioconda.rendering.Renderer`. The first view is the canvas."""
+    """See `gioconda.rendering.Renderer`. The first view is the canvas; the others may lend their teeth."""
 
-    def __init__(self, views: Sequence[View], weights: Path) -> None:
-        canvas = views[0]
-        self._flow = flow_of(views)
-        self._frame = warp_frame(canvas.points)
-        self._rest = self._frame.picture(canvas.rgb)
-        self._source = self._frame.points(canvas.points)
-        self._head = Head(self._source)
-        self._depth = float(self._source[list(LIPS_INNER_UPPER), 2].mean())
-        self._weights, self._session = weights, _session(weights)
+    def __init__(self, views: Sequence[View], network: WarpNetwork) -> None:
+        points = views[0].points
+        self._flow, self._network = FlowRenderer(views), network
+        self._frame = warp_frame(points)
+        self._shape = ShapeDrawer(self._frame.points(points))
+        face = self._shape(self._frame.points(points)).channels[..., FACE] > 0
+        self._colours = _colours(self._frame.picture(views[0].rgb)[::2, ::2][face])
 
     def __call__(self, target: Points) -> Patch:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
         patch = self._flow(target)
-        placed = self._frame.points(target)
-        gates = draw_gates(self._source, placed)
-        if not any(gate.any() for gate in gates.values()):
+        shape = self._shape(self._frame.points(target))
+        if not shape.gate.any():
             return patch
         corner = np.array([[1, 0, patch.left], [0, 1, patch.top]], float)
-        warped = self._frame.picture(patch.rgb, corner)
-        moved = moved_with_head(self._rest, self._head, placed, self._depth)
-        clues = draw_clues(warped, moved, placed)
-        inside = np.maximum(clues[..., 6], clues[..., 8]).astype(np.float32) / 255
-        rgb = patch.rgb.copy()
-        moved_to = target.astype(np.float32) - (patch.left, patch.top, 0)
-        for kind, gate in gates.items():
-            if gate.any():
-                change = self._change(kind, clues, gate, placed)
-                self._add(rgb, change, inside, kind, placed, moved_to, corner)
-        return replace(patch, rgb=rgb)
-
-    def _change(self, kind: str, clues: Array, gate: Array, placed: Points) -> Array:
-        """What the network adds to the warped picture in a window, float32 (256, 256, 3) in 8-bit levels."""
-        change = np.zeros((FRAME, FRAME, 3), np.float32)
-        left, top = window_corner(kind, placed)
-        width, height = WINDOWS[kind]
-        part = np.s_[top : top + height, left : left + width]
-        seen = (clues[part].astype(np.float32) / 255).transpose(2, 0, 1)[None]
-        (output,) = answers(self._session, seen, [(1, 4, height, width)], self._weights)
-        painted = output[0].transpose(1, 2, 0)
-        share = painted[..., 3:] * gate[part][..., None]
-        change[part] = share * (painted[..., :3] * 255 - clues[part][..., :3])
-        return change
-
-    def _add(
-        self, rgb: Array, change: Array, inside: Array, kind: str, placed: Points, target: Points, corner: Array
-    ) -> None:
-        """Enlarge a window's change to the region's pixels and add it, in place.
-
-        The inside of an opening and the skin around it are enlarged apart: else the one would bleed
-        over the sharp edge of the other.
-        """
-        left, top = window_corner(kind, placed)
-        width, height = WINDOWS[kind]
-        to_region = cv2.invertAffineTransform(self._frame.matrix @ np.vstack([corner, (0, 0, 1)]))
-        scale, offset = to_region[0, 0], to_region[:, 2]
-        low = np.maximum(np.floor(np.array([left, top]) * scale + offset), 0).astype(int)
-        high = np.minimum(np.ceil(np.array([left + width, top + height]) * scale + offset), rgb.shape[1::-1]).astype(
-            int
-        )
-        size = int(high[0] - low[0]), int(high[1] - low[1])
-        if min(size) < 1:
-            return
-        matrix = to_region.copy()
-        matrix[:, 2] -= low
-
-        def enlarged(weight: Array) -> Array:
-            stack = np.dstack([change * weight[..., None], weight])[top : top + height, left : left + width]
-            shift = matrix.copy()
-            shift[:, 2] += matrix[:, :2] @ (left, top)
-            big = cv2.warpAffine(cv2.blur(stack, (3, 3)), shift, size, flags=cv2.INTER_LINEAR)
-            return big[..., :3] / np.maximum(big[..., 3:], 1e-3)
-
-        openings = [MOUTH_OUTLINE] if kind == "mouth" else [eye.outline for eye in EYES]
-        sharp = np.zeros(size[::-1], np.float32)
-        for outline in openings:
-            polygon = target[list(outline), :2]
-            sharp = np.maximum(sharp, polygon_mask(polygon, int(low[0]), int(low[1]), *size))
-        share = sharp[..., None]
-        within, around = enlarged(np.clip(2 * inside - 1, 0, 1)), enlarged(np.clip(1 - 2 * inside, 0, 1))
-        place = rgb[low[1] : high[1], low[0] : high[0]]
-        place[:] = np.clip(np.rint(place + around + share * (within - around)), 0, 255)
+        seen = in_cells(self._frame.picture(patch.rgb, corner), shape.channels)
+        change = self._network(seen) * shape.gate[..., None]
+        # What is light and shade to the network may have a colour: a grey picture stays grey.
+        shade = change[..., 2:].mean(axis=2, keepdims=True)
+        change[..., 2:] = shade + self._colours * (change[..., 2:] - shade)
+        apply(patch.rgb, change, self._frame.matrix @ np.vstack([corner, (0, 0, 1)]))
+        return patch
 
 
-def moved_with_head(rest: Array, head: Head, placed: Points, depth: float) -> Array:
-    """The picture in the frame as the skull's movement takes it, uint8 (256, 256, 3)."""
-    matrix = affine(head.pose(placed), depth)
-    return cv2.warpAffine(rest, matrix, (FRAME, FRAME), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def apply(rgb: NDArray[np.uint8], change: Array, to_frame: Array) -> None:
+    """Move and shade pixels, uint8 (h, w, 3), as the network says, in place.
+
+    Args:
+        rgb: the pixels.
+        change: float32 (CELLS, CELLS, CHANGES), 0 where nothing is to change.
+        to_frame: (2, 3), from these pixels to the frame's, without a turn.
+    """
+    part = occupied(np.abs(change).max(axis=2))
+    if part is None:
+        return
+    height, width = rgb.shape[:2]
+    scale = to_frame[0, 0]
+    low = np.array([2 * (at.start - MARGIN) for at in part[::-1]])
+    high = np.array([2 * (at.stop + MARGIN) for at in part[::-1]])
+    left, top = np.clip(np.floor((low - to_frame[:, 2]) / scale).astype(int), 0, (width, height))
+    right, bottom = np.clip(np.ceil((high - to_frame[:, 2]) / scale).astype(int), 0, (width, height))
+    if right <= left or bottom <= top:
+        return
+    # Twice as fine by cubic curves; beyond that, straight lines do.
+    moves = _doubled(change[..., :2] / np.float32(scale))
+    gains = _doubled(np.exp(change[..., 2:]))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    made = rgb[top:bottom, left:right]
+    was = made.copy()
+    across = np.arange(right - left, dtype=np.float32)
+    for rows in bands(len(made), len(across), BAND_PIXELS):
+        matrix = to_frame.copy()
+        matrix[:, 2] += matrix[:, :2] @ (left, top + rows.start)
+        size = len(across), rows.stop - rows.start
+        came_from = cv2.warpAffine(moves, matrix, size, flags=flags)
+        came_from[..., 0] += across
+        came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+        lit = taken(was, came_from, cv2.INTER_CUBIC).astype(np.float32)
+        lit += BLACK
+        lit *= cv2.warpAffine(gains, matrix, size, flags=flags, borderValue=(1, 1, 1))
+        lit -= BLACK
+        made[rows] = np.clip(np.rint(lit, out=lit), 0, 255, out=lit)
 
 
-def _session(weights: Path) -> Any:
-    session = open_network(weights, gpu=True)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if [i.name for i in inputs] != ["clues"] or inputs[0].shape[1:2] != [CHANNELS] or len(outputs) != 1:
-        raise UsageError(f"{weights}: another network; give the warp.onnx that 'gioconda train warp' wrote")
-    return session
+def _colours(pixels: Array) -> float:
+    """How far pixels, uint8 (n, 3), are of a picture in colours, 0 to 1."""
+    apart = float(np.median(np.ptp(pixels, axis=1))) if len(pixels) else 0.0
+    return float(np.clip((apart - GREY) / (COLOURED - GREY), 0, 1))
+
+
+def _doubled(values: Array) -> Array:
+    """Values of cells, (CELLS, CELLS, c), at the frame's pixels, float32 (FRAME, FRAME, c)."""
+    return cv2.resize(np.ascontiguousarray(values, np.float32), (FRAME, FRAME), interpolation=cv2.INTER_CUBIC)
