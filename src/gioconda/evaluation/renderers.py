@@ -14,7 +14,7 @@ from gioconda.evaluation.judges import Picture
 from gioconda.face import Points, face_model
 from gioconda.portrait import MOST_VIEWS, Portrait, View
 from gioconda.rendering import composite, make_renderer
-from gioconda.rendering.renderer import OWN_NETWORK, Renderer
+from gioconda.rendering.renderer import Renderer, own_network
 
 STILL = "still"
 """The baseline: the first view, unmoved. Runs beside whatever is measured."""
@@ -28,8 +28,6 @@ MODES = {
 """How a renderer comes to its picture."""
 LEARNED = ("warp", "sketch-ff", "sketch-ft")
 """Renderers with a network, which has to be given where the package brings none."""
-OWN = {"warp": OWN_NETWORK}
-"""Those the package brings."""
 FINE_TUNED = ("sketch-ft",)
 """Renderers that take a minute for each person."""
 _FIDELITY = {"sketch-ff": 0.0, "sketch-ft": 1.0}
@@ -67,14 +65,14 @@ def check(names: Sequence[str], views: Sequence[int], weights: Sequence[Path] = 
             raise UsageError(f"--views {number}: a portrait has 1 to {MOST_VIEWS}")
     chosen = dict.fromkeys([STILL, *names])
     learned = [name for name in chosen if name in LEARNED]
-    needy = [name for name in learned if name not in OWN]
+    needy = [name for name in learned if own_network(name) is None]
     if len(weights) not in (len(learned), len(needy)):
         raise UsageError(
             f"--weights needs one file for each renderer that has a network, in their order: "
             f"{len(weights)} given for {', '.join(learned) or 'none'}"
         )
-    files = {**OWN, **dict(zip(learned if len(weights) == len(learned) else needy, weights, strict=True))}
-    contenders = [Contender(name, files.get(name)) for name in chosen]
+    files = dict(zip(learned if len(weights) == len(learned) else needy, weights, strict=True))
+    contenders = [Contender(name, files.get(name) or own_network(name)) for name in chosen]
     for contender in contenders:
         if contender.weights is not None:
             # A file of no use is refused at once, not after hours of other work.

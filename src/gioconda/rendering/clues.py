@@ -22,9 +22,9 @@ from gioconda.face import (
     MOUTH_OUTLINE,
     Points,
     eye_distance,
-    face_model,
 )
 from gioconda.rendering.head import Head
+from gioconda.rendering.mesh import landmark_triangles
 from gioconda.rendering.network_frame import NetworkFrame
 
 Array = NDArray[Any]
@@ -139,15 +139,9 @@ class ShapeDrawer:
 
 
 @cache
-def _triangles() -> Array:
-    """Of the whole face, openings of eyes and mouth included, (n, 3)."""
-    return np.concatenate([face_model().triangles, face_model().openings]).astype(int)
-
-
-@cache
 def _around() -> Array:
     """Numbers of the triangles around each landmark, (478, most), filled up with the number of none."""
-    triangles = _triangles()
+    triangles = landmark_triangles()
     around = [np.flatnonzero((triangles == landmark).any(axis=1)) for landmark in range(LANDMARKS)]
     most = max(map(len, around))
     return np.array([[*each, *[len(triangles)] * (most - len(each))] for each in around])
@@ -155,7 +149,7 @@ def _around() -> Array:
 
 def _surface(points: Points) -> tuple[Array, Array]:
     """At each landmark, (478, 3), the skin's normal, (478, 3), and the area of the triangles around it, (478,)."""
-    corners = points[_triangles()].astype(np.float32)
+    corners = points[landmark_triangles()].astype(np.float32)
     (ax, ay, az), (bx, by, bz) = (corners[:, 1] - corners[:, 0]).T, (corners[:, 2] - corners[:, 0]).T
     each = np.zeros((len(corners) + 1, 4), np.float32)
     each[:-1, 0], each[:-1, 1], each[:-1, 2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
@@ -171,7 +165,7 @@ def _drawn(values: Array, corners: Array, depth: Array) -> Array:
     The last channel is 1 where the face is. `corners` are landmarks in cells, (478, 2); `depth` grows with the
     distance.
     """
-    triangles = _triangles()
+    triangles = landmark_triangles()
     fixed = np.round(corners[triangles] * 16).astype(np.int32)
     along, across = fixed[:, 1] - fixed[:, 0], fixed[:, 2] - fixed[:, 0]
     faces = along[:, 0] * across[:, 1] - along[:, 1] * across[:, 0] > 0

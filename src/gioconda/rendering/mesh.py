@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -70,7 +71,7 @@ class FaceMesh:
 
     def __init__(self, source: Points) -> None:
         """`source` are the picture's landmarks, (478, 3)."""
-        self._landmark_triangles = _landmark_triangles()
+        self._landmark_triangles = landmark_triangles()
         self._facing = _facing(source, self._landmark_triangles)
         self._skin = _HiddenSkin(source, self._landmark_triangles)
         self._triangles = np.concatenate([self._landmark_triangles, *(_lid_triangles(side) for side in (0, 1))])
@@ -172,7 +173,9 @@ def _unrolled() -> Array:
     return np.column_stack([AXIS * np.arctan2(x, AXIS - z), y])
 
 
-def _landmark_triangles() -> Array:
+@cache
+def landmark_triangles() -> Array:
+    """Of the whole face, openings of eyes and mouth included, (n, 3)."""
     model = face_model()
     return np.concatenate([model.triangles, model.openings]).astype(int)
 
