@@ -28,17 +28,8 @@ from gioconda.learning.export import TRAINED_ON, export_warp, read_weights
 from gioconda.learning.losses import edge_loss, feature_matching, pixel_loss, structure_loss
 from gioconda.learning.pairs import SHAPES, make_samples, with_mouth
 from gioconda.learning.retoucher import Retoucher, retouched
-from gioconda.learning.train_warp import (
-    Batch,
-    WarpTraining,
-    _augmented,
-    _Learner,
-    _mirrored,
-    _recoloured,
-    _roughened,
-    looked_at,
-    train_warp,
-)
+from gioconda.learning.retouching import Batch, _mirrored, _recoloured, _roughened, augmented, batch_of, looked_at
+from gioconda.learning.train_warp import WarpTraining, _Learner, train_warp
 from gioconda.neutral import mouth_gap
 from gioconda.rendering import FlowRenderer, composite
 from gioconda.rendering.clues import (
@@ -481,7 +472,8 @@ def test_a_mirrored_face_is_a_face_mirrored(opened):
 
 def test_samples_become_a_batch(samples):
     sample = samples["shot"]
-    batch = _augmented({name: getattr(sample, name)[None] for name in SHAPES}, np.random.default_rng(1), "cpu")
+    samples = {name: getattr(sample, name)[None] for name in SHAPES}
+    batch = augmented(batch_of(samples), np.random.default_rng(1))
     assert batch.warped.shape == batch.truth.shape == (1, 3, FRAME, FRAME)
     assert batch.shape.shape == (1, SHAPE, CELLS, CELLS)
     assert batch.gate.shape == (1, 1, CELLS, CELLS)

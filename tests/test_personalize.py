@@ -18,12 +18,15 @@ from gioconda.evaluation import results
 from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES
 from gioconda.evaluation.renderers import check, drawer, make, mode, painted
-from gioconda.learning import personalize as module
+from gioconda.learning import personal_sketch
+from gioconda.learning import personalize as personalize_module
 from gioconda.learning.base import export_base, load_base
 from gioconda.learning.checkpoint import NAME, save_checkpoint
+from gioconda.learning.fine_tuning import Pace
 from gioconda.learning.meta import Learner, SketchTraining
 from gioconda.learning.networks import Shape
-from gioconda.learning.personalize import FineTuning, _moved, _Person, personalize
+from gioconda.learning.personal_sketch import SketchTuning, _moved, _Person, personalize_sketch
+from gioconda.learning.personalize import personalize
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
 from gioconda.rendering import composite, make_renderer
@@ -34,7 +37,9 @@ from test_evaluation import plain_judges
 torch.set_num_threads(1)
 
 TINY = SketchTraining(shape=Shape(size=32, narrowest=4, widest=8, residuals=1, attention=False))
-QUICK = FineTuning(rate=1e-2, critic_rate=1e-3, batch=2, pixels=100.0, check_every=3, patience=3)
+SOON = Pace(check_every=3, patience=3, most=15)
+COMMAND = ["personalize", "--renderer", "sketch"]
+QUICK = SketchTuning(rate=1e-2, critic_rate=1e-3, batch=2, pixels=100.0, pace=SOON)
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +59,10 @@ def three(portrait):
     return Portrait(tuple(replace(view, rgb=(view.rgb * light).astype(np.uint8)) for light in (1.0, 0.8, 0.6)))
 
 
-@pytest.fixture(autouse=True)
-def few_steps(monkeypatch):
-    monkeypatch.setattr(module, "MOST_STEPS", 15)
-
-
 @pytest.fixture(scope="module")
 def plain(weights, portrait):
     """An avatar without fine-tuning."""
-    return personalize(portrait, weights, fidelity=0, consent="public domain")
+    return personalize_sketch(portrait, weights, fidelity=0, consent="public domain")
 
 
 @pytest.fixture(scope="module")
@@ -97,33 +97,34 @@ def test_without_fidelity_no_step_is_taken(plain, weights, portrait):
 @pytest.mark.parametrize("pictures", [1, 3])
 def test_fidelity_brings_the_held_out_pictures_nearer(weights, portrait, three, pictures):
     person = portrait if pictures == 1 else three
-    tuned = personalize(person, weights, settings=QUICK)
-    feed_forward = personalize(person, weights, fidelity=0, settings=QUICK)
+    tuned = personalize_sketch(person, weights, settings=QUICK)
+    feed_forward = personalize_sketch(person, weights, fidelity=0, settings=QUICK)
     assert 0 < tuned.about.steps <= 15
-    assert tuned.about.steps % QUICK.check_every == 0
+    assert tuned.about.steps % SOON.check_every == 0
     assert len(tuned.about.pictures) == len(tuned.portrait.views) == pictures
     before, after = (held_out_error(avatar, weights, person) for avatar in (feed_forward, tuned))
     assert after < 0.95 * before
 
 
 def test_fine_tuning_is_that_of_its_seed(weights, portrait):
-    settings = replace(QUICK, check_every=1, patience=1)
-    first, again = (personalize(portrait, weights, settings=settings) for _ in range(2))
+    settings = replace(QUICK, pace=Pace(check_every=1, patience=1, most=15))
+    first, again = (personalize_sketch(portrait, weights, settings=settings) for _ in range(2))
     assert all(np.array_equal(first.network[name], again.network[name]) for name in first.network)
 
 
 def test_fidelity_says_how_far_to_go(weights, portrait):
     half, whole, more = (
-        personalize(portrait, weights, fidelity=fidelity, settings=QUICK).about.steps for fidelity in (0.5, 1.0, 3.0)
+        personalize_sketch(portrait, weights, fidelity=fidelity, settings=QUICK).about.steps
+        for fidelity in (0.5, 1.0, 3.0)
     )
-    assert half == pytest.approx(0.5 * whole, abs=QUICK.check_every / 2)
+    assert half == pytest.approx(0.5 * whole, abs=SOON.check_every / 2)
     assert half < whole <= more
 
 
 @pytest.mark.parametrize("fidelity", [-0.1, 3.1, float("nan")])
 def test_a_fidelity_out_of_range(weights, portrait, fidelity):
     with pytest.raises(UsageError, match="use 0 to 3"):
-        personalize(portrait, weights, fidelity=fidelity)
+        personalize_sketch(portrait, weights, fidelity=fidelity)
 
 
 def test_one_step_moves_what_must_move_and_nothing_else(weights, portrait):
@@ -149,7 +150,7 @@ def test_the_discriminator_begins_with_the_embedding(weights, three):
     common = base.discriminator.common.detach().clone()
     embedder = load_base(weights).embedder
     person = _Person(base, three, QUICK, "cpu")
-    sketches = module.draw_sketch(person.points, 32)
+    sketches = personal_sketch.draw_sketch(person.points, 32)
     with torch.no_grad():
         embedding = embedder((person.frames.float() / 255)[None], sketches[None])
     assert torch.allclose(base.discriminator.common.detach() - common, embedding[0], rtol=1e-3, atol=1e-4)
@@ -203,7 +204,7 @@ def test_the_rest_of_the_picture_is_untouched(plain):
 
 def test_a_painted_face_lies_where_the_networks_frame_does(weights, portrait):
     """A generator that paints its own sketch, so to say: what it saw comes out in its place."""
-    avatar = personalize(portrait, weights, fidelity=0)
+    avatar = personalize_sketch(portrait, weights, fidelity=0)
     canvas = avatar.portrait.views[0]
     render = SketchRenderer(canvas, avatar)
     size = render._frame.size
@@ -250,7 +251,18 @@ def test_networks_that_do_not_fit(plain, change):
 
 def test_personalize_and_animate(weights, picture, motion_file, tmp_path, capsys):
     out = tmp_path / "me.avatar"
-    command = ["personalize", str(picture), "--weights", str(weights), "--out", str(out), "--fidelity", "0"]
+    command = [
+        "personalize",
+        "--renderer",
+        "sketch",
+        str(picture),
+        "--weights",
+        str(weights),
+        "--out",
+        str(out),
+        "--fidelity",
+        "0",
+    ]
     assert main([*command, "--consent", "mine"]) == 0
     assert "1 pictures, 0 steps" in capsys.readouterr().out
     assert Avatar.load(out).about.consent == "mine"
@@ -298,14 +310,58 @@ def test_the_renderer_needs_an_avatar(picture, tmp_path, capsys):
 
 def test_an_avatar_is_made_of_an_avatars_pictures(file, weights, tmp_path):
     out = tmp_path / "again.avatar"
-    assert main(["personalize", str(file), "--weights", str(weights), "--out", str(out), "--fidelity", "0"]) == 0
+    assert (
+        main(
+            [
+                "personalize",
+                "--renderer",
+                "sketch",
+                str(file),
+                "--weights",
+                str(weights),
+                "--out",
+                str(out),
+                "--fidelity",
+                "0",
+            ]
+        )
+        == 0
+    )
     assert Avatar.load(out).about.pictures == Avatar.load(file).about.pictures
 
 
 def test_weights_and_names_that_are_no_use(picture, weights, tmp_path, capsys):
-    assert main(["personalize", str(picture), "--weights", str(weights), "--out", str(tmp_path / "me.png")]) == 2
+    assert (
+        main(
+            [
+                "personalize",
+                "--renderer",
+                "sketch",
+                str(picture),
+                "--weights",
+                str(weights),
+                "--out",
+                str(tmp_path / "me.png"),
+            ]
+        )
+        == 2
+    )
     assert "bad-output" in capsys.readouterr().err
-    assert main(["personalize", str(picture), "--weights", str(picture), "--out", str(tmp_path / "me.avatar")]) == 2
+    assert (
+        main(
+            [
+                "personalize",
+                "--renderer",
+                "sketch",
+                str(picture),
+                "--weights",
+                str(picture),
+                "--out",
+                str(tmp_path / "me.avatar"),
+            ]
+        )
+        == 2
+    )
     assert "not weights that can be read" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -330,9 +386,9 @@ def test_both_modes_are_measured(weights, three):
 
 def test_everybody_drives_avatars_and_each_is_made_once(weights, three, driver, tmp_path, monkeypatch):
     made = []
-    honest = module.personalize
+    honest = personalize
     monkeypatch.setattr(
-        module, "personalize", lambda *told, **how: made.append(how["fidelity"]) or honest(*told, **how)
+        personalize_module, "personalize", lambda *told, **how: made.append(how["fidelity"]) or honest(*told, **how)
     )
     monkeypatch.setattr(Judges, "load", plain_judges)
     monkeypatch.setitem(SIZES, "quick", replace(SIZES["quick"], tuned=1, seconds=0.3))

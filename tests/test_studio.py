@@ -522,13 +522,10 @@ def sketch_weights(tmp_path_factory):
     return folder / "sketch.safetensors"
 
 
-def test_an_avatar_is_made_kept_and_used_again(page, picture, driver, sketch_weights, tmp_path):
+def test_an_avatar_is_made_kept_and_used_again(page, picture, driver, tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed: nothing to personalise with")
     give(page, picture)
     page.get_by_role("tab", name="Personalise").click()
-    begin(page, "personalise")
-    page.wait_for_selector("#personalise-status .fault:has-text('weights')")
-    page.set_input_files("#weights input[type=file]", str(sketch_weights))
-    page.wait_for_selector("#weights a[download]")
     page.locator("#fidelity input[type=number]").fill("0")  # one look, no step: fine-tuning has its own tests
     begin(page, "personalise")
     page.wait_for_selector("#personalise-status .good")
@@ -543,7 +540,7 @@ def test_an_avatar_is_made_kept_and_used_again(page, picture, driver, sketch_wei
     small(page)
     begin(page)
     assert moving(frames_of(kept(tmp_path, finished(page)))) > 0
-    assert "renderer sketch" in page.inner_text("#animate-told")
+    assert "renderer warp" in page.inner_text("#animate-told")
 
 
 def test_a_fine_tuning_is_watched_and_stopped(page, picture, sketch_weights):

@@ -25,6 +25,7 @@ _BEGINNINGS = (
     ["performance", "export", "talk.motion", "--out", "OUT/new.csv"],
     ["performance", "import", "talk.motion", "talk.csv", "--out", "OUT/new.motion"],
     ["personalize", "a.png", "--weights", "talk.motion", "--out", "OUT/me.avatar"],
+    ["personalize", "a.png", "--renderer", "sketch", "--weights", "talk.motion", "--out", "OUT/me.avatar"],
     ["score", "talk.mp4", "--driver", "talk.mp4", "--portrait", "a.png", "--out", "OUT/score.json"],
     ["dataset", "build", "folder", "--out", "OUT/data", "--eval-share", "0.5"],
     ["dataset", "export", "folder", "--out", "OUT/shards"],

@@ -369,7 +369,7 @@ def _avatars(folder: Path) -> None:
     from gioconda.learning.personalize import personalize
 
     _bases(folder)
-    personalize(_portrait(), folder / "sketch.safetensors", fidelity=0).save(folder / "me.avatar")
+    personalize(_portrait(), folder / "sketch.safetensors", renderer="sketch", fidelity=0).save(folder / "me.avatar")
     (folder / "sketch.safetensors").unlink()
 
 

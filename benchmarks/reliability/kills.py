@@ -186,11 +186,12 @@ def _prepare_avatar(folder: Path) -> None:
 
 def _personalize(folder: Path) -> None:
     from gioconda import Portrait
-    from gioconda.learning.personalize import FineTuning, personalize
+    from gioconda.learning.fine_tuning import Pace
+    from gioconda.learning.personal_sketch import SketchTuning, personalize_sketch
 
-    soon = FineTuning(batch=2, check_every=2, patience=2)
+    soon = SketchTuning(batch=2, pace=Pace(check_every=2, patience=2))
     portrait = Portrait.from_pictures([folder / "a.png"])
-    personalize(portrait, folder / "sketch.safetensors", settings=soon).save(folder / "me.avatar")
+    personalize_sketch(portrait, folder / "sketch.safetensors", settings=soon).save(folder / "me.avatar")
 
 
 def _check_avatar(folder: Path) -> list[str]:

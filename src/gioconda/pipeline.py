@@ -19,6 +19,7 @@ from gioconda.credentials.signing import Seal
 from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.editing import eased_into
 from gioconda.errors import UsageError
+from gioconda.inference import AUTO
 from gioconda.media.ahead import ahead, depth_for
 from gioconda.media.clip import ClipWriter, Sound, check_output, is_still_output
 from gioconda.media.files import sha256_of
@@ -75,6 +76,7 @@ class Animation:
         renderer: name of the renderer.
         weights: its network, where it has one: a file or an avatar.
         fps: frames per second of the clip.
+        device: what the network is computed on.
     """
 
     portrait: Portrait
@@ -84,6 +86,7 @@ class Animation:
     renderer: str
     weights: Path | Avatar | None
     fps: float
+    device: str = AUTO
 
     @property
     def size(self) -> tuple[int, int]:
@@ -133,7 +136,7 @@ class Animation:
 
     def painter(self) -> Callable[[Motion], Patch]:
         """What draws the face region for a movement."""
-        return painter(self.portrait, self.gains, self.absolute, self.renderer, self.weights)
+        return painter(self.portrait, self.gains, self.absolute, self.renderer, self.weights, self.device)
 
     def statement(self, consent: str | None = None) -> Statement:
         """What a clip of it says of itself."""
@@ -178,14 +181,19 @@ class Animation:
 
 
 def painter(
-    portrait: Portrait, gains: Gains, absolute: bool, renderer: str, weights: Path | Avatar | None
+    portrait: Portrait,
+    gains: Gains,
+    absolute: bool,
+    renderer: str,
+    weights: Path | Avatar | None,
+    device: str = AUTO,
 ) -> Callable[[Motion], Patch]:
     """What draws the face region of a portrait for a movement; the arguments are the attributes of `Animation`."""
     canvas = portrait.views[0]
     height, width = canvas.rgb.shape[:2]
     others = [view.points for view in portrait.views[1:]]
     sitter = Sitter.of(canvas.points, width, height, canvas.neighbours, others)
-    render = make_renderer(renderer, portrait.views, weights)
+    render = make_renderer(renderer, portrait.views, weights, device)
     return lambda motion: render(retarget(sitter, motion, gains, absolute))
 
 
@@ -223,6 +231,7 @@ def animate(
     absolute: bool = False,
     renderer: str = DEFAULT_RENDERER,
     weights: Path | Avatar | None = None,
+    device: str = AUTO,
     crop: bool = False,
     size: int | None = None,
     fps: float | None = None,
@@ -235,8 +244,9 @@ def animate(
         gains: how much of head, mouth, eyes and brows; None for all of them as they are.
         absolute: turn the head as the driver's is turned to the camera, instead of from its own pose.
         renderer: name of the renderer.
-        weights: its network: of `warp` the warp.onnx of a training run, None for the package's own; of `sketch` an
-            avatar, or its file.
+        weights: its network: of `warp` the warp.onnx of a training run, or an avatar, None for the package's own; of
+            `sketch` an avatar, or its file.
+        device: what the network is computed on: `auto`, or one of `gioconda.inference.devices`.
         crop: show the head alone, not the whole picture.
         size: longer side of the clip in pixels; None for the picture's own.
         fps: frames per second; None for the driver's.
@@ -251,7 +261,7 @@ def animate(
     # A recording's average rate may be anything; players want an ordinary one.
     rate = fps or min(max(performance.fps, 1.0), MOST_FPS)
     framed = portrait.framed(crop, size)
-    return Animation(framed, performance, gains or Gains(), absolute, renderer, weights, rate)
+    return Animation(framed, performance, gains or Gains(), absolute, renderer, weights, rate, device)
 
 
 def save_scene(

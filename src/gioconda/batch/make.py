@@ -65,6 +65,7 @@ def make_clip(work: Work) -> Outcome:
         absolute=drawing.absolute,
         renderer=drawing.renderer,
         weights=drawing.weights,
+        device=drawing.device,
         crop=drawing.crop,
         size=drawing.size,
         fps=drawing.fps,

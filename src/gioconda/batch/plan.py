@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gioconda.drivers import builtin_names
 from gioconda.errors import UsageError
+from gioconda.inference import AUTO
 from gioconda.media.clip import OUTPUT_SUFFIXES
 from gioconda.media.pictures import MAX_PIXELS, PICTURE_SUFFIXES
 from gioconda.media.video import VIDEO_SUFFIXES
@@ -27,6 +28,7 @@ class Drawing:
     absolute: bool = False
     renderer: str = DEFAULT_RENDERER
     weights: Path | None = None
+    device: str = AUTO
     crop: bool = False
     size: int | None = None
     fps: float | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gioconda.inference import AUTO, PROVIDERS
 from gioconda.media.pictures import MAX_PIXELS
 from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.tracking.tracker import TRACKERS
@@ -182,6 +183,12 @@ def add_look(verb: argparse.ArgumentParser) -> None:
         help="what draws the face: warp (default), or flow, without a network; avatars say themselves what draws them",
     )
     verb.add_argument("--weights", type=Path, metavar="FILE", help="another network for warp: a run's warp.onnx")
+    verb.add_argument(
+        "--device",
+        choices=(AUTO, *PROVIDERS),
+        default=AUTO,
+        help="what the network is computed on (default: auto, the fastest that is there)",
+    )
     verb.add_argument("--crop", action="store_true", help="the head alone, not the whole picture")
 
 
@@ -211,6 +218,7 @@ def look(options: argparse.Namespace, subject: Portrait | Avatar | None = None) 
         "absolute": options.absolute,
         "renderer": renderer,
         "weights": weights,
+        "device": options.device,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from gioconda.commands.options import Verbs, add_pictures, number, portrait_of, read_portrait, verb
 from gioconda.errors import MissingExtraError
 from gioconda.progress import bar
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 
 
 def add(verbs: Verbs) -> None:
@@ -15,9 +16,14 @@ def add(verbs: Verbs) -> None:
     added = verb(verbs, "personalize", _run, "fine-tune a renderer to one person (needs the extra 'learn')")
     add_pictures(added)
     added.add_argument("--out", type=Path, required=True, metavar="FILE.avatar", help="where to keep the avatar")
-    added.add_argument("--renderer", choices=("sketch",), default="sketch", help="what is fine-tuned (default: sketch)")
     added.add_argument(
-        "--weights", type=Path, required=True, metavar="FILE", help="sketch.safetensors of a training run"
+        "--renderer", choices=("warp", "sketch"), default=DEFAULT_RENDERER, help="what is fine-tuned (default: warp)"
+    )
+    added.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="the network to begin with: a run's warp.onnx (default: the package's own) or sketch.safetensors",
     )
     added.add_argument(
         "--fidelity",
@@ -39,6 +45,13 @@ def _run(options: argparse.Namespace) -> None:
     except ImportError as error:
         raise MissingExtraError("personalising needs the extra 'learn': pip install 'gioconda[learn]'") from error
     portrait = portrait_of(read_portrait(options, None, tracker_named(options.tracker)))
-    avatar = personalize(portrait, options.weights, fidelity=options.fidelity, consent=options.consent, progress=bar)
+    avatar = personalize(
+        portrait,
+        options.weights,
+        renderer=options.renderer,
+        fidelity=options.fidelity,
+        consent=options.consent,
+        progress=bar,
+    )
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")

@@ -22,15 +22,18 @@ MODES = {
     STILL: "baseline",
     "flow": "closed form",
     "warp": "feed-forward",
+    "warp-ft": "fine-tuned",
     "sketch-ff": "feed-forward",
     "sketch-ft": "fine-tuned",
 }
 """How a renderer comes to its picture."""
-LEARNED = ("warp", "sketch-ff", "sketch-ft")
+LEARNED = ("warp", "warp-ft", "sketch-ff", "sketch-ft")
 """Renderers with a network, which has to be given where the package brings none."""
-FINE_TUNED = ("sketch-ft",)
-"""Renderers that take a minute for each person."""
-_FIDELITY = {"sketch-ff": 0.0, "sketch-ft": 1.0}
+_PERSONALISED = {"warp-ft": ("warp", 1.0), "sketch-ff": ("sketch", 0.0), "sketch-ft": ("sketch", 1.0)}
+"""Those that draw an avatar: the product's renderer, and the fidelity."""
+_UNTUNED = {"warp-ft": "warp", "sketch-ft": "sketch-ff"}
+FINE_TUNED = tuple(_UNTUNED)
+"""Renderers that take a minute for each person; `_UNTUNED` are the quick ones that paint in the same place."""
 
 Draw = Callable[[Points], Picture]
 
@@ -65,14 +68,14 @@ def check(names: Sequence[str], views: Sequence[int], weights: Sequence[Path] = 
             raise UsageError(f"--views {number}: a portrait has 1 to {MOST_VIEWS}")
     chosen = dict.fromkeys([STILL, *names])
     learned = [name for name in chosen if name in LEARNED]
-    needy = [name for name in learned if own_network(name) is None]
+    needy = [name for name in learned if _own(name) is None]
     if len(weights) not in (len(learned), len(needy)):
         raise UsageError(
             f"--weights needs one file for each renderer that has a network, in their order: "
             f"{len(weights)} given for {', '.join(learned) or 'none'}"
         )
     files = dict(zip(learned if len(weights) == len(learned) else needy, weights, strict=True))
-    contenders = [Contender(name, files.get(name) or own_network(name)) for name in chosen]
+    contenders = [Contender(name, files.get(name) or _own(name)) for name in chosen]
     for contender in contenders:
         if contender.weights is not None:
             # A file of no use is refused at once, not after hours of other work.
@@ -86,14 +89,14 @@ def product(contender: Contender, views: Sequence[View]) -> tuple[str, Path | Av
     """What the product calls the renderer, and its network; a fine-tuned one is fine-tuned here."""
     if contender.name == STILL:
         return "flow", None
-    if contender.name not in _FIDELITY:
+    if contender.name not in _PERSONALISED:
         return contender.name, contender.weights
     try:
         from gioconda.learning.personalize import personalize
     except ImportError as error:
         raise MissingExtraError(f"{contender.name} needs the extra 'learn': pip install 'gioconda[learn]'") from error
-    assert contender.weights is not None
-    return "sketch", personalize(Portrait(tuple(views)), contender.weights, fidelity=_FIDELITY[contender.name])
+    name, fidelity = _PERSONALISED[contender.name]
+    return name, personalize(Portrait(tuple(views)), contender.weights, renderer=name, fidelity=fidelity)
 
 
 def make(contender: Contender, views: Sequence[View]) -> Renderer:
@@ -119,5 +122,9 @@ def painted(render: Renderer, canvas: View) -> tuple[int, int, int, int]:
 
 
 def _untuned(contender: Contender) -> Contender:
-    """The quick one that paints in the same place."""
-    return replace(contender, name="sketch-ff") if contender.name in FINE_TUNED else contender
+    return replace(contender, name=_UNTUNED.get(contender.name, contender.name))
+
+
+def _own(name: str) -> Path | None:
+    """The network that the package brings for it, if any."""
+    return own_network(_PERSONALISED.get(name, (name,))[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def export_warp(run: Path, out: Path, card: dict[str, Any]) -> None:
     retoucher.eval()
     part = partial_path(out)
     try:
-        _write_onnx(retoucher, part)
+        part.write_bytes(onnx_bytes(retoucher))
         card = {**card, "steps": step, "sha256": sha256_of(part)}
         if (run / TRAINED_ON).is_file():
             card["trained_on"] = _trained_on(run / TRAINED_ON)
@@ -49,19 +50,22 @@ def export_warp(run: Path, out: Path, card: dict[str, Any]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _write_onnx(retoucher: Retoucher, path: Path) -> None:
-    with warnings.catch_warnings():
+def onnx_bytes(retoucher: Retoucher) -> bytes:
+    """A network as an ONNX file."""
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
         # The newer exporter needs packages whose protobuf MediaPipe cannot live with.
         warnings.simplefilter("ignore", DeprecationWarning)
+        file = Path(folder) / "network.onnx"
         torch.onnx.export(
             retoucher,
             (torch.zeros(1, CHANNELS, CELLS, CELLS),),
-            path,
+            file,
             input_names=["clues"],
             output_names=["change"],
             opset_version=17,
             dynamo=False,
         )
+        return file.read_bytes()
 
 
 def _trained_on(path: Path) -> Any:

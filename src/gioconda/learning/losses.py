@@ -30,7 +30,8 @@ def structure_loss(made: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     side, edge = 7, 3
 
     def local(x: Tensor) -> Tensor:
-        return functional.avg_pool2d(x, side, 1)
+        # One way after the other: the same, in a third of the time.
+        return functional.avg_pool2d(functional.avg_pool2d(x, (side, 1), 1), (1, side), 1)
 
     mean_a, mean_b = local(a), local(b)
     spread = local(a * a) - mean_a**2 + local(b * b) - mean_b**2

@@ -24,6 +24,7 @@ from gioconda.learning.journal import Journal, gpu_use
 from gioconda.learning.losses import attention, feature_matching, hinge, match_loss, pyramid_loss
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Network, Shape
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
+from gioconda.learning.precision import fast
 from gioconda.media.files import spoken_os_error
 from gioconda.progress import Progress, quiet
 
@@ -134,7 +135,7 @@ class Learner:
         """One step of embedder and generator and one of the discriminator on the same frames; gives back the losses."""
         settings = self.settings
         truth, sketch = episode.target, episode.target_sketch
-        with _precision(self.device):
+        with fast(self.device):
             embeddings = self.embedder(episode.pictures, episode.sketches)
             made = self.generator(sketch, self.generator.personal(embeddings))
             columns = self.discriminator.columns(episode.videos)
@@ -151,7 +152,7 @@ class Learner:
             if len(self.content) < 2:
                 losses["pixels"] = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis))
         _descend(self.maker_steps, torch.stack(list(losses.values())).sum())
-        with _precision(self.device):
+        with fast(self.device):
             # The discriminator does not learn to make its columns unlike what it was shown of them.
             made_scores, _ = self.discriminator(made.detach(), sketch, columns.detach())
             losses["critic"] = hinge(real_scores, made_scores)
@@ -267,13 +268,6 @@ def _episode(footage: Footage, settings: SketchTraining, step: int) -> Episode:
 def _placed(network: Network, device: str) -> Network:
     # Convolutions on a processor take a third of the time in this layout.
     return network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-@contextmanager
-def _precision(device: str) -> Iterator[None]:
-    """Half precision where it is faster: on a GPU."""
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        yield
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def _shot_samples(shot: Shot, random: np.random.Generator) -> Iterator[Sample]:
     if source not in frames:
         return
     view = View(np.ascontiguousarray(frames[source]), points[source])
-    sampler = _Sampler(view)
+    sampler = Sampler(view)
     for target in sorted({*targets} - {source}):
         if target in frames:
             yield sampler.sample(points[target], frames[target])
@@ -103,7 +103,7 @@ def _still_samples(rgb: Array, points: Points, random: np.random.Generator) -> I
     for share in random.uniform(0.0, 0.5, 2):
         shut = with_mouth(points, float(share))
         view = View(composite(still, FlowRenderer([still])(shut))[0], shut)
-        yield _Sampler(view).sample(points, rgb)
+        yield Sampler(view).sample(points, rgb)
 
 
 def with_mouth(points: Points, share: float) -> Points:
@@ -123,7 +123,7 @@ def with_mouth(points: Points, share: float) -> Points:
     return moved.astype(np.float32)
 
 
-class _Sampler:
+class Sampler:
     """Makes the samples of one source."""
 
     def __init__(self, view: View) -> None:

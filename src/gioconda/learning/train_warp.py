@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,17 @@ import numpy as np
 import torch
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from gioconda.datasets.layout import write_bytes
 from gioconda.errors import OutputError, UsageError
 from gioconda.learning.checkpoint import NAME, load_checkpoint, save_checkpoint
 from gioconda.learning.dataset import trained_on
 from gioconda.learning.export import TRAINED_ON, read_weights, trained_on_of
-from gioconda.learning.losses import edge_loss, pixel_loss, structure_loss
 from gioconda.learning.pairs import SHAPES, make_samples
-from gioconda.learning.retoucher import Retoucher, retouched
+from gioconda.learning.retoucher import Retoucher
+from gioconda.learning.retouching import Batch, LossWeights, augmented, batch_of, losses
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.progress import Progress, quiet
-from gioconda.rendering.clues import FACE, FRAME, FULL, LIPS, MIRRORED, OPENINGS, SHAPE
 from gioconda.untrusted import one_line, parse_json
 
 _ABOUT = "pool.json"
@@ -51,9 +48,7 @@ class WarpTraining:
         batch: pairs a step.
         steps: after which the learning rate is at its lowest.
         rate: AdamW's learning rate; it rises over `WARM` steps and falls over the second half of all.
-        edges: weight of the edge loss.
-        structure: weight of the structure loss.
-        detail: how much more mouth and eyes count than the rest of the face.
+        weights: of the losses.
         average: decay of the weights' running mean, which is what is exported.
         seed: of everything random.
     """
@@ -62,9 +57,7 @@ class WarpTraining:
     batch: int = 8
     steps: int = 16000
     rate: float = 8e-4
-    edges: float = 0.5
-    structure: float = 0.15
-    detail: float = 2.0
+    weights: LossWeights = field(default_factory=LossWeights)
     average: float = 0.998
     seed: int = 0
 
@@ -73,8 +66,6 @@ WARM, LOWEST = 200, 0.05
 """Steps over which a run warms up, and share of the rate with which it goes on after its last."""
 LONGEST = 1.0
 """Norm to which longer gradients are shortened."""
-GRAIN = 0.12
-"""Contrast of the texture that is laid over some pairs, so that brush strokes and cracks are nothing new."""
 
 
 def train_warp(
@@ -119,7 +110,7 @@ def train_warp(
             # Anew for each step, so that a run that was stopped goes on as if it had not been.
             random = np.random.default_rng([settings.seed, learner.step])
             picked = np.sort(random.integers(0, settings.samples, settings.batch))
-            batch = _augmented({name: array[picked] for name, array in pool.items()}, random, device)
+            batch = augmented(batch_of({name: array[picked] for name, array in pool.items()}, device), random)
             losses = learner.learn(batch)
             tick()
             if learner.step % log == 0 or time.monotonic() >= ends:
@@ -204,83 +195,6 @@ def _note(run: Path, line: dict[str, Any]) -> None:
         raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Samples as a network takes them, float32.
-
-    Attributes:
-        warped, truth: (n, 3, FRAME, FRAME), 0 to 1.
-        shape: (n, SHAPE, CELLS, CELLS), -1 to 1.
-        gate: (n, 1, CELLS, CELLS), 0 to 1.
-    """
-
-    warped: Tensor
-    truth: Tensor
-    shape: Tensor
-    gate: Tensor
-
-
-def _augmented(samples: dict[str, Array], random: np.random.Generator, device: str) -> Batch:
-    """A batch of samples: each mirrored, recoloured and roughened at random, as a whole."""
-
-    def tensor(name: str, full: int) -> Tensor:
-        return torch.from_numpy(samples[name].astype(np.float32) / full).permute(0, 3, 1, 2).to(device)
-
-    shape = tensor("shape", FULL)
-    batch = Batch(tensor("warped", 255), tensor("truth", 255), shape[:, :SHAPE], shape[:, SHAPE:])
-    return _roughened(_recoloured(_mirrored(batch, random), random), random)
-
-
-def _mirrored(batch: Batch, random: np.random.Generator) -> Batch:
-    """Half of a batch as in a mirror."""
-    flip = torch.from_numpy(random.random(len(batch.gate)) < 0.5).to(batch.gate.device)[:, None, None, None]
-    signs = torch.ones(SHAPE, device=batch.gate.device)
-    signs[list(MIRRORED)] = -1
-
-    def flipped(x: Tensor) -> Tensor:
-        return torch.where(flip, x.flip(3), x)
-
-    shape = torch.where(flip, batch.shape.flip(3) * signs[None, :, None, None], batch.shape)
-    return Batch(flipped(batch.warped), flipped(batch.truth), shape, flipped(batch.gate))
-
-
-def _recoloured(batch: Batch, random: np.random.Generator) -> Batch:
-    """The pictures of each sample in other colours, both alike."""
-
-    def draw(low: float, high: float, channels: int = 1) -> Tensor:
-        values = random.uniform(low, high, (len(batch.gate), channels, 1, 1)).astype(np.float32)
-        return torch.from_numpy(values).to(batch.gate.device)
-
-    gamma, gain, grey = draw(0.7, 1.4), draw(0.85, 1.15, 3), draw(-0.6, 1.0).clamp(0, 1)
-    tint = draw(0.8, 1.2, 3)
-    luma = torch.tensor([0.299, 0.587, 0.114], device=batch.gate.device)[None, :, None, None]
-
-    def changed(picture: Tensor) -> Tensor:
-        mono = (picture * luma).sum(1, keepdim=True) * tint
-        return ((picture + grey * (mono - picture)).clamp(1e-4, 1) ** gamma * gain).clamp(0, 1)
-
-    return replace(batch, warped=changed(batch.warped), truth=changed(batch.truth))
-
-
-def _roughened(batch: Batch, random: np.random.Generator) -> Batch:
-    """Half of a batch with a texture over both pictures, fine or coarse."""
-    count = len(batch.gate)
-    side = int(random.choice([FRAME, FRAME // 2, FRAME // 4]))
-    fine = torch.from_numpy(random.normal(size=(count, 1, side, side)).astype(np.float32)).to(batch.gate.device)
-    much = random.uniform(-GRAIN, GRAIN, (count, 1, 1, 1)).clip(0).astype(np.float32)
-    grain = functional.interpolate(fine, size=(FRAME, FRAME), mode="bilinear", align_corners=False)
-    rough = 1 + torch.from_numpy(much).to(batch.gate.device) * grain
-    return replace(batch, warped=(batch.warped * rough).clamp(0, 1), truth=(batch.truth * rough).clamp(0, 1))
-
-
-def looked_at(shape: Tensor, detail: float) -> Tensor:
-    """Where the losses look, (n, 1, FRAME, FRAME): the face, and by `detail` more at lips and openings of the eyes."""
-    details = torch.maximum(shape[:, LIPS : LIPS + 1], shape[:, OPENINGS : OPENINGS + 1]).clamp(0, 1)
-    near = functional.max_pool2d(details, 5, stride=1, padding=2)
-    weight = shape[:, FACE : FACE + 1].clamp(0, 1) * (1 + detail * near)
-    return functional.interpolate(weight, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
 class _Learner:
     """The network, its optimiser and the running mean, and one step of learning."""
 
@@ -305,28 +219,17 @@ class _Learner:
         """One step; gives back the losses."""
         for group in self.retoucher_steps.param_groups:
             group["lr"] = self.rate
-        clues = torch.cat([functional.pixel_unshuffle(batch.warped, 2), batch.shape], dim=1)
-        made = retouched(batch.warped, self.retoucher(clues.to(memory_format=torch.channels_last)), batch.gate)
-        weight = looked_at(batch.shape, self.settings.detail)
-        pixels = pixel_loss(made, batch.truth, weight)
-        edges = edge_loss(made, batch.truth, weight)
-        structure = structure_loss(made, batch.truth, weight)
-        total = pixels + self.settings.edges * edges + self.settings.structure * structure
+        found = losses(self.retoucher, batch, self.settings.weights)
         self.retoucher_steps.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
+        found.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.retoucher.parameters(), LONGEST)
         self.retoucher_steps.step()
         with torch.no_grad():
             for kept, new in zip(self.mean.parameters(), self.retoucher.parameters(), strict=True):
                 kept.lerp_(new, 1 - min(self.settings.average, (1 + self.step) / (10 + self.step)))
-            untouched = float(pixel_loss(batch.warped, batch.truth, weight))
         self.step += 1
-        return {
-            "pixels": float(pixels.detach()),
-            "untouched": untouched,
-            "edges": float(edges.detach()),
-            "structure": float(structure.detach()),
-        }
+        told = ("pixels", "untouched", "edges", "structure")
+        return {name: float(getattr(found, name).detach()) for name in told}
 
     @property
     def networks(self) -> dict[str, torch.nn.Module]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.avatar import Avatar
+from gioconda.inference import AUTO
 from gioconda.live.driver import Moved, State
 from gioconda.live.pace import GOAL, Pace
 from gioconda.media.clip import on_paper
@@ -47,12 +48,13 @@ class Look:
     absolute: bool = False
     renderer: str = DEFAULT_RENDERER
     weights: Path | Avatar | None = None
+    device: str = AUTO
     label: bool = False
 
 
 def sketcher(portrait: Portrait, look: Look) -> Callable[[Motion], Rgb]:
     """What draws a portrait, of its canvas's size, for a movement; marked as a clip is, as at rest."""
-    paint = painter(portrait, look.gains, look.absolute, look.renderer, look.weights)
+    paint = painter(portrait, look.gains, look.absolute, look.renderer, look.weights, look.device)
     return marked_pictures(portrait.views[0], paint, look.label)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gioconda.avatar import Avatar
 from gioconda.errors import AvatarError, MissingExtraError, UsageError
 from gioconda.face import Points
+from gioconda.inference import AUTO, CPU
 from gioconda.portrait import View
 
 RENDERERS = ("warp", "flow", "sketch")
@@ -52,17 +53,21 @@ def own_network(renderer: str) -> Path | None:
     return OWN_NETWORK if renderer == "warp" else None
 
 
-def make_renderer(name: str, views: Sequence[View], weights: Path | Avatar | None = None) -> Renderer:
+def make_renderer(
+    name: str, views: Sequence[View], weights: Path | Avatar | None = None, device: str = AUTO
+) -> Renderer:
     """A renderer by name.
 
     Args:
         name: one of `RENDERERS`.
         views: of the portrait; the first is the canvas.
-        weights: the network: of `warp` an ONNX file that `gioconda train warp` wrote, None for the package's own; of
-            `sketch` an avatar or its file.
+        weights: the network: of `warp` an ONNX file that `gioconda train warp` wrote, or an avatar, None for the
+            package's own; of `sketch` an avatar or its file.
+        device: what the network is computed on: `auto`, or one of `inference.devices`; of `sketch` cpu or cuda.
 
     Raises:
-        UsageError: there is none of that name, weights are missing or of no use, or are given to `flow`.
+        UsageError: there is none of that name or no such device, weights are missing or of no use, or are given to
+            `flow`.
         AvatarError: the avatar cannot be read, or is for another renderer.
         MissingExtraError: `sketch` needs torch, which is not installed.
     """
@@ -74,17 +79,18 @@ def make_renderer(name: str, views: Sequence[View], weights: Path | Avatar | Non
     if name == "flow":
         if weights:
             raise UsageError("the renderer flow has no network: give weights to warp, avatars to sketch")
+        if device not in (AUTO, CPU):
+            raise UsageError(f"the renderer flow has no network to compute on {device}; leave --device out")
         return renderer_of(views)
     if name == "sketch":
-        return _sketch(views, weights)
-    file = weights or own_network(name)
-    if file is None or isinstance(file, Avatar):
-        raise UsageError("the renderer warp draws no avatars: give it the warp.onnx of a training run, or nothing")
-    network = WarpNetwork.load(Path(file))
+        return _sketch(views, weights, device)
+    given = weights or own_network(name)
+    assert given is not None
+    network = WarpNetwork.of(given, device) if isinstance(given, Avatar) else WarpNetwork.load(Path(given), device)
     return renderer_of(views, lambda views: WarpRenderer(views, network))
 
 
-def _sketch(views: Sequence[View], weights: Path | Avatar | None) -> Renderer:
+def _sketch(views: Sequence[View], weights: Path | Avatar | None, device: str) -> Renderer:
     if not weights:
         raise UsageError(
             "the renderer sketch draws avatars: make one with 'gioconda personalize', then 'gioconda animate ME.avatar'"
@@ -98,4 +104,4 @@ def _sketch(views: Sequence[View], weights: Path | Avatar | None) -> Renderer:
         raise MissingExtraError(
             "avatars of the renderer sketch need the extra 'learn': pip install 'gioconda[learn]'"
         ) from error
-    return SketchRenderer(views[0], avatar)
+    return SketchRenderer(views[0], avatar, device)

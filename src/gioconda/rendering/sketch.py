@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch.nn.utils import parametrize
 
 from gioconda.avatar import Avatar
-from gioconda.errors import AvatarError
+from gioconda.errors import AvatarError, UsageError
 from gioconda.face import Points
+from gioconda.inference import AUTO, CPU
 from gioconda.learning.footage import FACE_SHARE
 from gioconda.learning.networks import Generator, Shape
-from gioconda.learning.personalize import GENERATOR, PERSONAL
+from gioconda.learning.personal_sketch import GENERATOR, PERSONAL
 from gioconda.learning.raster import draw_sketch
 from gioconda.portrait import View
 from gioconda.rendering.network_frame import NetworkFrame
@@ -33,8 +34,11 @@ FADE = 0.08
 class SketchRenderer:
     """See `gioconda.rendering.Renderer`. `canvas` is the avatar's first view, perhaps framed or resized."""
 
-    def __init__(self, canvas: View, avatar: Avatar) -> None:
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+    def __init__(self, canvas: View, avatar: Avatar, device: str = AUTO) -> None:
+        there = ("cuda", CPU) if torch.cuda.is_available() else (CPU,)
+        if device not in (AUTO, *there):
+            raise UsageError(f"device {device}: the installed torch computes sketch on {' or '.join(there)}")
+        self._device = there[0] if device == AUTO else device
         self._generator, self._personal = _networks(avatar, self._device)
         size = Shape.of(avatar.about.shape).size
         self._frame = NetworkFrame.of(canvas.points, size, FACE_SHARE)

@@ -17,9 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gioconda.errors import UsageError
+from gioconda.avatar import Avatar
+from gioconda.errors import AvatarError, UsageError
 from gioconda.face import Points
-from gioconda.inference import answers, open_network
+from gioconda.inference import AUTO, answers, fastest_network, start_network
+from gioconda.media.files import spoken_os_error
 from gioconda.parts import bands, occupied
 from gioconda.portrait import View
 from gioconda.rendering.clues import CELLS, CHANNELS, FACE, FRAME, ShapeDrawer, in_cells, warp_frame
@@ -32,13 +34,16 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+ONNX = "warp.onnx"
+"""Name, among an avatar's tensors, of its network: the bytes of an ONNX file."""
 CHANGES = 5
 """Channels of what the network says: where a place comes from, as a displacement in frame pixels (x, y), and the
 logarithm of the gain of red, green and blue."""
 FARTHEST = 3.0
 """Frame pixels by which a place may be moved at most."""
-STRONGEST = 1.0
-"""Logarithm of the largest gain, and of the smallest but for its sign."""
+STRONGEST = 0.3
+"""Logarithm of the largest gain, and of the smallest but for its sign. Skin seldom needs more, and a painting that the
+network takes for something else gets no bright blots."""
 BLACK = 12.0
 """Levels of brightness that are added before a gain, and taken away after it: the dark can be brightened too."""
 GREY, COLOURED = 4.0, 12.0
@@ -55,30 +60,55 @@ class WarpNetwork:
     """A trained network of `warp`.
 
     Attributes:
-        path: its file.
+        name: of its file, or what messages call it.
         session: in which it runs.
     """
 
-    path: Path
+    name: Path | str
     session: InferenceSession
 
     @staticmethod
-    def load(path: Path) -> WarpNetwork:
-        """From an ONNX file that `gioconda train warp` wrote.
+    def load(path: Path, device: str = AUTO) -> WarpNetwork:
+        """From an ONNX file that `gioconda train warp` wrote, on one of `inference.devices`.
 
         Raises:
-            UsageError: it cannot be read, or is another network.
+            UsageError: it cannot be read, or is another network; no such device.
         """
-        session = open_network(path, threads=max(1, cv2.getNumThreads()))
+        try:
+            return WarpNetwork._of(path.read_bytes(), path, device)
+        except OSError as error:
+            raise UsageError(f"{path}: {spoken_os_error(error)}; give the warp.onnx of a training run") from error
+
+    @staticmethod
+    def of(avatar: Avatar, device: str = AUTO) -> WarpNetwork:
+        """That of an avatar, likewise.
+
+        Raises:
+            AvatarError: it has none, or another's.
+            UsageError: no such device.
+        """
+        network = np.asarray(avatar.network.get(ONNX))
+        if avatar.about.renderer != "warp" or network.dtype != np.uint8:
+            raise AvatarError(f"the avatar is for the renderer {avatar.about.renderer!r}, not for warp; make it again")
+        return WarpNetwork._of(network.tobytes(), "the avatar's network", device)
+
+    @staticmethod
+    def _of(network: bytes, name: Path | str, device: str) -> WarpNetwork:
+        threads = max(1, cv2.getNumThreads())
+        if device == AUTO:
+            example = np.random.default_rng(0).random((1, CHANNELS, CELLS, CELLS), np.float32)
+            session = fastest_network(network, name, example, threads=threads)
+        else:
+            session = start_network(network, name, threads=threads, device=device)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         wanted = [("clues", [1, CHANNELS, CELLS, CELLS])]
         if [(i.name, i.shape) for i in inputs] != wanted or len(outputs) != 1:
-            raise UsageError(f"{path}: another network; give the warp.onnx that 'gioconda train warp' wrote")
-        return WarpNetwork(path, session)
+            raise UsageError(f"{name}: another network; give the warp.onnx that 'gioconda train warp' wrote")
+        return WarpNetwork(name, session)
 
     def __call__(self, seen: Array) -> Array:
         """What it says of `clues.in_cells`, within what it may say: float32 (CELLS, CELLS, CHANGES)."""
-        (said,) = answers(self.session, seen[None], [(1, CHANGES, CELLS, CELLS)], self.path)
+        (said,) = answers(self.session, seen[None], [(1, CHANGES, CELLS, CELLS)], self.name)
         most = np.array([FARTHEST] * 2 + [STRONGEST] * 3, np.float32)
         return np.clip(said[0].transpose(1, 2, 0), -most, most)
 

@@ -22,7 +22,7 @@ from gioconda.studio.making import Made
 from gioconda.untrusted import printable
 
 if TYPE_CHECKING:
-    from gioconda.learning.personalize import Look
+    from gioconda.learning.fine_tuning import Look
 
 PREVIEW = 480
 """Longest side, in pixels, of the picture shown while a clip is rendered."""

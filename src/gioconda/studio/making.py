@@ -23,7 +23,7 @@ from gioconda.studio.limits import Limits
 from gioconda.studio.subject import Subject, of_avatar
 
 if TYPE_CHECKING:
-    from gioconda.learning.personalize import Look
+    from gioconda.learning.fine_tuning import Look
 
 ENDINGS = {"MP4": ".mp4", "WebM": ".webm", "WebP": ".webp"}
 SIZES = {"256": 256, "512": 512, "1024": 1024, "1920": 1920, "the picture's own": None}
@@ -159,9 +159,11 @@ class Personalised:
 
 
 def make_avatar(
-    subject: Subject, weights: Path, fidelity: float, consent: str, folder: Path, job: Job[Personalised]
+    subject: Subject, weights: Path | None, fidelity: float, consent: str, folder: Path, job: Job[Personalised]
 ) -> Personalised:
     """The renderer fine-tuned to the person; `job.shown` becomes every look taken on the way.
+
+    It is `warp`, and begins with the package's network, where no weights are given; else these say which it is.
 
     Raises:
         MissingExtraError: the extra 'learn' is not installed.
@@ -177,7 +179,13 @@ def make_avatar(
         job.show(tuple(looks))
 
     avatar = personalize(
-        known_portrait(subject), weights, fidelity=fidelity, consent=consent, progress=job.progress, watch=look
+        known_portrait(subject),
+        weights,
+        renderer="sketch" if weights and weights.suffix == ".safetensors" else "warp",
+        fidelity=fidelity,
+        consent=consent,
+        progress=job.progress,
+        watch=look,
     )
     path = avatar.save(folder / f"{subject.paths[0].stem}.avatar")
     return Personalised(path, of_avatar(avatar, path))

@@ -169,11 +169,13 @@ def personalise_tab(panel: PortraitPanel) -> None:
         with gr.Column(min_width=280):
             gr.HTML(
                 fragments.note(
-                    "Fine-tunes a trained network to the person in the pictures; more pictures are better. No network "
-                    "comes with Gioconda yet: give the sketch.safetensors of a training run."
+                    "Fine-tunes the network that draws to the person in the pictures; more pictures are better. To "
+                    "begin with a network of your own, give the warp.onnx or sketch.safetensors of a training run."
                 )
             )
-            weights = gr.File(label="Weights", file_types=[".safetensors"], height=120, elem_id="weights")
+            weights = gr.File(
+                label="Other weights", file_types=[".onnx", ".safetensors"], height=120, elem_id="weights"
+            )
             fidelity = gr.Slider(
                 0, 3, 1, step=0.1, label="Fidelity: 0 liveliest, 1 as much as helps", elem_id="fidelity"
             )
@@ -192,9 +194,7 @@ def personalise_tab(panel: PortraitPanel) -> None:
         subject: Subject | None, path: str | None, amount: float, who: str | None, request: gr.Request
     ) -> Iterator[list[Any]]:
         def work(job: Job[Personalised], folder: Path) -> Personalised:
-            if path is None:
-                raise UsageError("give the weights to begin with: the sketch.safetensors of a training run")
-            return make_avatar(_known(subject), Path(path), amount, who or "", folder, job)
+            return make_avatar(_known(subject), Path(path) if path else None, amount, who or "", folder, job)
 
         yield [gr.skip()] * len(panel.shown) + [fragments.note("Beginning ..."), gr.update(visible=False)]
         for job in studio.follow(request, work):

@@ -1,0 +1,196 @@
+"""The networks of `sketch` as they take up a person.
+
+Source: Zakharov et al. 2019, section 3.3. The embedder names the person once and is dropped: its
+embedding gives the generator's personal parameters and the discriminator's column their start, and
+both are then trained on the person's pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gioconda.avatar import About, Avatar, picture_hash
+from gioconda.drivers import builtin
+from gioconda.learning.base import Base, load_base
+from gioconda.learning.episodes import Wildness, vary
+from gioconda.learning.fine_tuning import Pace, Watch, check_fidelity, fine_tuned, unwatched
+from gioconda.learning.footage import FACE_SHARE
+from gioconda.learning.losses import attention, feature_matching, hinge, pyramid_loss
+from gioconda.learning.raster import draw_sketch
+from gioconda.portrait import Portrait, View
+from gioconda.progress import Progress, quiet
+from gioconda.rendering import FlowRenderer, composite
+from gioconda.rendering.network_frame import NetworkFrame
+from gioconda.retarget import Gains, Sitter, retarget
+
+PERSONAL = "personal"
+"""Name of the personal parameters among an avatar's numbers."""
+GENERATOR = "generator."
+"""Beginning of the names of the generator's."""
+
+_HELD_OUT = "dramatic"
+"""The built-in performance whose movements the fine-tuned face is tried on."""
+
+
+@dataclass(frozen=True)
+class SketchTuning:
+    """Settings of the fine-tuning.
+
+    Attributes:
+        rate: learning rate of generator and personal parameters.
+        critic_rate: of the discriminator.
+        batch: pictures a step.
+        pixels, matching, emphasis: as in `gioconda.learning.meta.SketchTraining`.
+        pace: when it is enough.
+        seed: of everything that is drawn at random.
+    """
+
+    rate: float = 2e-4
+    critic_rate: float = 8e-4
+    batch: int = 4
+    pixels: float = 10.0
+    matching: float = 10.0
+    emphasis: float = 3.0
+    pace: Pace = field(default_factory=Pace)
+    seed: int = 0
+
+
+def personalize_sketch(
+    portrait: Portrait,
+    weights: Path,
+    *,
+    fidelity: float = 1.0,
+    consent: str = "",
+    settings: SketchTuning | None = None,
+    progress: Progress = quiet,
+    watch: Watch = unwatched,
+) -> Avatar:
+    """Fine-tune the renderer `sketch` to a person.
+
+    The person's own pictures, moved by the renderer `flow` to other expressions and poses, are held out.
+
+    Args:
+        portrait: 1 to 32 views.
+        weights: the sketch.safetensors of a training run.
+        fidelity: as in `fine_tuned`; 0 is the paper's feed-forward mode.
+        consent: a note to keep in the avatar.
+        settings: of the fine-tuning.
+        progress: told about every step.
+        watch: shown every look at the held-out pictures.
+
+    Raises:
+        UsageError: weights that are of no use, or a fidelity out of range.
+    """
+    check_fidelity(fidelity)
+    settings = settings or SketchTuning()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(settings.seed)
+    person = _Person(load_base(weights, device), portrait, settings, device)
+    steps, state = fine_tuned(person, fidelity, settings.pace, progress, watch)
+    about = About(
+        renderer="sketch",
+        shape={name: int(value) for name, value in asdict(person.base.shape).items()},
+        base=person.base.sha256,
+        steps=steps,
+        consent=consent,
+        pictures=tuple(map(picture_hash, portrait.views)),
+    )
+    return Avatar(portrait, about, {name: value.half().cpu().numpy() for name, value in state.items()})
+
+
+class _Person:
+    """The networks as they take up a person."""
+
+    def __init__(self, base: Base, portrait: Portrait, settings: SketchTuning, device: str) -> None:
+        self.base, self.settings, self.step = base, settings, 0
+        size = base.shape.size
+        views = [_in_frame(view, size) for view in portrait.views]
+        self.frames, self.points = _stacked(views, device)
+        frames, points = _stacked([moved for view in _spread_over(views, 4) for moved in _moved(view)], device)
+        self.unseen, self.unseen_sketches = frames.float() / 255, draw_sketch(points, size)
+        with torch.no_grad():
+            sketches = draw_sketch(self.points, size)
+            embedding = base.embedder((self.frames.float() / 255)[None], sketches[None])
+            self.personal = nn.Parameter(base.generator.personal(embedding))
+            base.discriminator.common.add_(embedding[0])
+        self.column = torch.zeros_like(embedding)
+        self.random = torch.Generator().manual_seed(settings.seed)
+        tuned = [p for name, p in base.generator.named_parameters() if not name.startswith("project")]
+        self.maker_steps = torch.optim.Adam([*tuned, self.personal], settings.rate, betas=(0.0, 0.999), eps=1e-5)
+        judging = [p for name, p in base.discriminator.named_parameters() if not name.startswith("columns")]
+        self.critic_steps = torch.optim.Adam(judging, settings.critic_rate, betas=(0.0, 0.999), eps=1e-5)
+
+    def learn(self) -> None:
+        """One step of generator and personal parameters, one of the discriminator."""
+        settings, critic = self.settings, self.base.discriminator
+        number = torch.randint(0, len(self.frames), (settings.batch,), generator=self.random).to(self.frames.device)
+        wildness = Wildness(colour=0, grey=0, mirror=False)
+        varied, places = vary(self.frames[number][:, None], self.points[number][:, None], wildness, self.random)
+        truth, sketch = varied[:, 0], draw_sketch(places[:, 0], varied.shape[-1])
+        made = self.base.generator(sketch, self.personal)
+        real_scores, real_features = critic(truth, sketch, self.column)
+        scores, features = critic(made, sketch, self.column)
+        loss = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)) - scores.mean()
+        loss = loss + settings.matching * feature_matching(real_features, features)
+        self.maker_steps.zero_grad(set_to_none=True)
+        loss.backward()
+        self.maker_steps.step()
+        self.critic_steps.zero_grad(set_to_none=True)
+        hinge(real_scores, critic(made.detach(), sketch, self.column)[0]).backward()  # type: ignore[no-untyped-call]
+        self.critic_steps.step()
+        self.step += 1
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """Of the held-out pictures."""
+        made = self.base.generator(self.unseen_sketches, self.personal)
+        return float(pyramid_loss(made, self.unseen, attention(self.unseen_sketches, self.settings.emphasis)))
+
+    @torch.no_grad()
+    def sample(self) -> NDArray[np.uint8]:
+        """One of them, and what is made of it."""
+        made = self.base.generator(self.unseen_sketches[:1], self.personal)
+        pair = torch.cat([self.unseen[0], made[0].clamp(0, 1)], dim=2)
+        sample = (255 * pair.float()).round().byte().permute(1, 2, 0).cpu().numpy()
+        return np.ascontiguousarray(sample)
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of what an avatar keeps."""
+        generator = {
+            GENERATOR + name: value
+            for name, value in self.base.generator.state_dict().items()
+            if not name.startswith("project")
+        }
+        return {name: value.detach().clone() for name, value in {**generator, PERSONAL: self.personal}.items()}
+
+
+def _in_frame(view: View, size: int) -> View:
+    frame = NetworkFrame.of(view.points, size, FACE_SHARE)
+    return View(frame.picture(view.rgb), frame.points(view.points))
+
+
+def _moved(view: View) -> list[View]:
+    """The view as `flow` moves it: half a dozen moments of a performance with much in it."""
+    performance = builtin(_HELD_OUT)
+    height, width = view.rgb.shape[:2]
+    sitter, render = Sitter.of(view.points, width, height), FlowRenderer([view])
+    moments = np.linspace(performance.times[0], performance.times[-1], 8)[1:-1]
+    targets = [retarget(sitter, performance.at(float(time)), Gains(), False) for time in moments]
+    return [View(composite(view, render(target))[0], target) for target in targets]
+
+
+def _spread_over(views: list[View], most: int) -> list[View]:
+    return [views[int(i)] for i in np.unique(np.linspace(0, len(views) - 1, most).round())]
+
+
+def _stacked(views: list[View], device: str) -> tuple[Tensor, Tensor]:
+    """uint8 (n, 3, s, s) and float32 (n, 478, 2)."""
+    frames = np.stack([view.rgb.transpose(2, 0, 1) for view in views])
+    points = np.stack([view.points[:, :2].astype(np.float32) for view in views])
+    return torch.from_numpy(frames).to(device), torch.from_numpy(points).to(device)

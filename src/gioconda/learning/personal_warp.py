@@ -1,0 +1,232 @@
+"""The network of `warp` as it takes up a person.
+
+Of several pictures, each is moved to the others' landmarks, and the network learns what they really
+show. A single picture is moved to other expressions by the renderer, and the network learns the way
+back from there: what it shows is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gioconda.avatar import About, Avatar, picture_hash
+from gioconda.drivers import builtin
+from gioconda.errors import UsageError
+from gioconda.face import eye_distance, face_model
+from gioconda.learning.export import onnx_bytes, read_weights
+from gioconda.learning.fine_tuning import Pace, State, Watch, check_fidelity, fine_tuned, unwatched
+from gioconda.learning.pairs import SHAPES, Sample, Sampler
+from gioconda.learning.retoucher import Retoucher
+from gioconda.learning.retouching import Batch, LossWeights, augmented, batch_of, losses, made_of
+from gioconda.media.files import sha256_of
+from gioconda.neutral import head_pose
+from gioconda.portrait import Portrait, View
+from gioconda.progress import Progress, quiet
+from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.clues import FACE
+from gioconda.rendering.renderer import OWN_NETWORK
+from gioconda.rendering.warp import ONNX
+from gioconda.retarget import Gains, Sitter, retarget
+
+Array = NDArray[Any]
+
+LARGEST = 64.0
+"""Pixels between the eyes: larger pictures are made smaller, the network sees no more."""
+PAIRED = 3
+"""Pictures from which on a person's pictures are each other's truths."""
+HELD = 4
+"""One of so many, of the pictures or of the moments of one, is held out."""
+NEARLY = 0.25
+"""Logarithm of a ratio of sizes, and distance in face heights, up to which faces are as large and lie in one place."""
+MOMENTS = 24
+"""Of a performance, to which fewer pictures are moved, and back."""
+_PERFORMANCE = "dramatic"
+
+
+@dataclass(frozen=True)
+class WarpTuning:
+    """Settings of the fine-tuning.
+
+    Attributes:
+        rate: AdamW's learning rate.
+        batch: pairs a step.
+        weights: of the losses.
+        average: decay of the weights' running mean, which is what is kept.
+        pace: when it is enough.
+        seed: of everything that is drawn at random.
+    """
+
+    rate: float = 3e-4
+    batch: int = 8
+    weights: LossWeights = field(default_factory=LossWeights)
+    average: float = 0.95
+    pace: Pace = field(default_factory=lambda: Pace(check_every=20, patience=3, most=240))
+    seed: int = 0
+
+
+def personalize_warp(
+    portrait: Portrait,
+    weights: Path | None = None,
+    *,
+    fidelity: float = 1.0,
+    consent: str = "",
+    settings: WarpTuning | None = None,
+    progress: Progress = quiet,
+    watch: Watch = unwatched,
+) -> Avatar:
+    """Fine-tune the renderer `warp` to a person.
+
+    Args:
+        portrait: 1 to 32 views.
+        weights: the network to begin with, the warp.onnx of a training run; None for the package's own.
+        fidelity: as in `fine_tuned`.
+        consent: a note to keep in the avatar.
+        settings: of the fine-tuning.
+        progress: told about every step.
+        watch: shown every look at the held-out pictures.
+
+    Raises:
+        UsageError: weights that are of no use, or a fidelity out of range.
+    """
+    check_fidelity(fidelity)
+    settings, base = settings or WarpTuning(), weights or OWN_NETWORK
+    torch.manual_seed(settings.seed)
+    person = _Person(base, portrait, settings)
+    steps, state = fine_tuned(person, fidelity, settings.pace, progress, watch)
+    about = About(
+        renderer="warp",
+        shape={},
+        base=sha256_of(base),
+        steps=steps,
+        consent=consent,
+        pictures=tuple(map(picture_hash, portrait.views)),
+    )
+    network = Retoucher()
+    network.load_state_dict(state)
+    return Avatar(portrait, about, {ONNX: np.frombuffer(onnx_bytes(network), np.uint8)})
+
+
+class _Person:
+    """The network as it takes up a person."""
+
+    def __init__(self, base: Path, portrait: Portrait, settings: WarpTuning) -> None:
+        self.settings, self.step = settings, 0
+        self.retoucher: Retoucher = Retoucher().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mean = Retoucher()
+        weights = read_weights(base)
+        try:
+            for each in (self.retoucher, self.mean):
+                each.load_state_dict(weights)
+        except RuntimeError as error:
+            raise UsageError(f"{base}: another network; give the warp.onnx of a training run") from error
+        views = [_small(view) for view in portrait.views]
+        known, unseen = _paired(views) if len(views) >= PAIRED else _moved(views, base)
+        self.known, self.unseen = _stacked(known), batch_of(_stacked(unseen))
+        self.random = np.random.default_rng(settings.seed)
+        self.steps = torch.optim.AdamW(self.retoucher.parameters(), settings.rate, betas=(0.9, 0.99))
+
+    def learn(self) -> None:
+        """One step."""
+        picked = self.random.integers(0, len(self.known["shape"]), self.settings.batch)
+        batch = augmented(batch_of({name: array[picked] for name, array in self.known.items()}), self.random)
+        self.steps.zero_grad()
+        losses(self.retoucher, batch, self.settings.weights).total.backward()  # type: ignore[no-untyped-call]
+        self.steps.step()
+        self.step += 1
+        with torch.no_grad():
+            for kept, new in zip(self.mean.parameters(), self.retoucher.parameters(), strict=True):
+                kept.lerp_(new, 1 - min(self.settings.average, (1 + self.step) / (10 + self.step)))
+
+    @torch.no_grad()
+    def error(self) -> float:
+        """Of the held-out pictures."""
+        return float(losses(self.mean, self.unseen, self.settings.weights).total)
+
+    @torch.no_grad()
+    def sample(self) -> NDArray[np.uint8]:
+        """One of them, and what is made of it."""
+        first = Batch(**{name: values[:1] for name, values in vars(self.unseen).items()})
+        pair = torch.cat([first.truth[0], made_of(self.mean, first)[0]], dim=2)
+        return np.ascontiguousarray((255 * pair).round().byte().permute(1, 2, 0).numpy())
+
+    def state(self) -> State:
+        """A copy of the running mean."""
+        return {name: value.detach().clone() for name, value in self.mean.state_dict().items()}
+
+
+def _small(view: View) -> View:
+    longest = max(view.rgb.shape[:2])
+    return view.resized(round(longest * min(1.0, LARGEST / float(eye_distance(view.points)))))
+
+
+def _paired(views: Sequence[View]) -> tuple[list[Sample], list[Sample]]:
+    """Each picture moved to each other's landmarks: those to learn from, and those that end at a held-out picture."""
+    held = set(range(HELD // 2, len(views), HELD))
+    known: list[Sample] = []
+    unseen: list[Sample] = []
+    for number, view in enumerate(views):
+        if number in held:
+            continue
+        sampler = Sampler(view)
+        for other, target in enumerate(views):
+            if other != number:
+                placed = _placed(target, view)
+                sample = _in_one_light(sampler.sample(placed.points, placed.rgb))
+                (unseen if other in held else known).append(sample)
+    return known, unseen
+
+
+def _placed(target: View, view: View) -> View:
+    """Another picture of a person so that the face lies nearly where it does in this one, and is nearly as large.
+
+    Frames of one film stay as they are: how the head moves in them is to be learned too, and nothing is resampled.
+    """
+    shape = face_model().shape
+    here, there = head_pose(shape, view.points), head_pose(shape, target.points)
+    scale, apart = here.scale / there.scale, np.linalg.norm((here.translation - there.translation)[:2])
+    if abs(np.log(scale)) < NEARLY and apart < NEARLY * float(np.ptp(view.points[:, 1])):
+        return target
+    points = (target.points * scale).astype(np.float32)
+    shift = (view.points - points)[:, :2].mean(axis=0)
+    matrix = np.column_stack([np.eye(2) * scale, shift + (scale - 1) / 2])
+    size = view.rgb.shape[1::-1]
+    rgb = cv2.warpAffine(target.rgb, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return View(np.asarray(rgb, np.uint8), points + np.array([*shift, 0], np.float32))
+
+
+def _in_one_light(sample: Sample) -> Sample:
+    """A sample whose two pictures have one mean colour of the face: they may have been taken on different days."""
+    face = np.kron(sample.shape[..., FACE] > 0, np.ones((2, 2), bool))
+    if not face.any():
+        return sample
+    gain = sample.warped[face].mean(axis=0) / np.maximum(sample.truth[face].mean(axis=0), 1)
+    return replace(sample, truth=np.clip(np.rint(sample.truth * gain), 0, 255).astype(np.uint8))
+
+
+def _moved(views: Sequence[View], base: Path) -> tuple[list[Sample], list[Sample]]:
+    """Each picture moved to moments of a performance and back: those to learn from, and those that are held out."""
+    performance = builtin(_PERFORMANCE)
+    times = np.linspace(performance.times[0], performance.times[-1], MOMENTS + 2)[1:-1]
+    known: list[Sample] = []
+    unseen: list[Sample] = []
+    for view in views:
+        height, width = view.rgb.shape[:2]
+        sitter, render = Sitter.of(view.points, width, height), make_renderer("warp", [view], base)
+        for number, time in enumerate(times):
+            target = retarget(sitter, performance.at(float(time)), Gains(), False)
+            away = View(composite(view, render(target))[0], target)
+            sample = Sampler(away).sample(view.points, view.rgb)
+            (unseen if number % HELD == HELD // 2 else known).append(sample)
+    return known, unseen
+
+
+def _stacked(samples: Sequence[Sample]) -> dict[str, Array]:
+    return {name: np.stack([getattr(sample, name) for sample in samples]) for name in SHAPES}
