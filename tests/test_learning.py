@@ -23,7 +23,7 @@ from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import BROWS, EYES, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, NOSE_TIP, eye_distance, face_model
 from gioconda.learning.checkpoint import NAME, checkpoint_header
-from gioconda.learning.dataset import EXCLUDED_SOURCES, training_shots, training_stills
+from gioconda.learning.dataset import EXCLUDED_SOURCES, training_shots, usable_stills
 from gioconda.learning.export import TRAINED_ON, export_warp, read_weights
 from gioconda.learning.losses import edge_loss, feature_matching, pixel_loss, structure_loss
 from gioconda.learning.pairs import SHAPES, make_samples, with_mouth
@@ -322,10 +322,10 @@ def test_a_licence_must_be_stated(tmp_path):
 
 
 def test_stills_come_back_exactly(data):
-    ((rgb, points),) = training_stills(data, 0.12)
+    ((rgb, points),) = usable_stills(data, 0.12)
     assert rgb.shape == (256, 256, 3)
     assert (points == np.load(data / "stills.npz")["landmarks"][0] / 8).all()
-    assert len(list(training_stills(data, 0.1))) == 2
+    assert len(list(usable_stills(data, 0.1))) == 2
 
 
 def test_a_folder_that_is_no_dataset(tmp_path):

@@ -1,10 +1,10 @@
 """The pictures of the studio in the documentation, made anew.
 
-    python tools/studio_screenshots.py --picture mona_lisa.jpg [--weights sketch.safetensors] [--out docs/media]
+    python tools/studio_screenshots.py --picture mona_lisa.jpg [--out docs/media]
 
 Starts the studio, opens it in the Chromium that is installed, works on each tab as a visitor would, and writes
-studio.webp, and studio-NAME.webp for still, reel, check, dark, phone and, with weights to begin with, personalise.
-Needs the extras 'studio' and 'dev', and 'learn' for the last.
+studio.webp, and studio-NAME.webp for still, reel, check, personalise, dark and phone. Needs the extras 'studio',
+'learn' and 'dev'.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def shoot(page: Page, path: Path, top: str = "body") -> None:
     print(f"{path}: {shown.width} x {shown.height}, {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
-def shoot_all(browser: Browser, address: str, picture: Path, weights: Path | None, out: Path) -> None:
+def shoot_all(browser: Browser, address: str, picture: Path, out: Path) -> None:
     """All pictures, one tab after the other."""
     page = visit(browser, address, picture)
     pose(page)
@@ -124,14 +124,11 @@ def shoot_all(browser: Browser, address: str, picture: Path, weights: Path | Non
     page.locator("#reel-height input[type=number]").fill("320")
     make(page, "reel")
     shoot(page, out / "studio-reel.webp")
-    if weights is not None:
-        choose(page, "Personalise")
-        page.set_input_files("#weights input[type=file]", str(weights))
-        page.wait_for_selector("#weights a[download]")
-        page.click("#personalise-start")
-        page.wait_for_function(f"document.querySelector('.chart polyline')?.points.numberOfItems >= {LOOKS}")
-        shoot(page, out / "studio-personalise.webp")
-        page.click("#personalise-stop")
+    choose(page, "Personalise")
+    page.click("#personalise-start")
+    page.wait_for_function(f"document.querySelector('.chart polyline')?.points.numberOfItems >= {LOOKS}")
+    shoot(page, out / "studio-personalise.webp")
+    page.click("#personalise-stop")
     for name, size, scheme, top in (("phone", PHONE, "light", "#still"), ("dark", DESK, "dark", "body")):
         other = visit(browser, address, picture, size, scheme)
         pose(other)
@@ -142,13 +139,12 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", type=Path, required=True, help="of somebody who is long dead")
-    parser.add_argument("--weights", type=Path, help="the sketch.safetensors of a training run")
     parser.add_argument("--out", type=Path, default=Path("docs/media"))
     options = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with studio() as address, sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        shoot_all(browser, address, options.picture, options.weights, options.out)
+        shoot_all(browser, address, options.picture, options.out)
         browser.close()
 
 

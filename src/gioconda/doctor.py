@@ -40,6 +40,7 @@ EXTRAS = {
     "skimage": ("demo", "the built-in portrait of 'gioconda demo'"),
     "pillow_heif": ("heic", "HEIC pictures"),
     "torch": ("learn", "training"),
+    "ray": ("cluster", "training on several machines"),
     "pyvirtualcam": ("live", "the mirror as a camera for other programs"),
     "gradio": ("studio", "the page of 'gioconda studio'"),
 }
@@ -62,7 +63,7 @@ def examine() -> Iterator[Finding]:
             yield Finding("ok", f"extra [{extra}]", f"installed ({purpose})")
         else:
             yield Finding("missing", f"extra [{extra}]", f"{purpose}: pip install 'gioconda[{extra}]'")
-    yield Finding("ok", "runs on", "CPU (neither the renderers 'warp' and 'flow' nor the tracker need a GPU)")
+    yield _tried("runs on", _devices)
     yield Finding("ok", "package", f"{Path(__file__).parent} in {sys.prefix}")
 
 
@@ -90,6 +91,12 @@ def _tried(what: str, attempt: Callable[[], str]) -> Finding:
             what,
             f"{type(error).__name__}: {error}; reinstall with: pip install --force-reinstall gioconda",
         )
+
+
+def _devices() -> str:
+    from gioconda.inference import devices
+
+    return f"{', '.join(devices())} (neither the renderers 'warp' and 'flow' nor the tracker need a GPU)"
 
 
 def _try_tracker() -> str:

@@ -209,7 +209,7 @@ def look(options: argparse.Namespace, subject: Portrait | Avatar | None = None) 
 
     renderer, weights = options.renderer or DEFAULT_RENDERER, options.weights
     if isinstance(subject, Avatar) and options.renderer in (None, subject.about.renderer):
-        # It brings its own network; another renderer draws its first picture like any other.
+        # It brings its own network; another renderer draws its pictures like any others.
         if weights:
             subject.check_base(weights)
         renderer, weights = subject.about.renderer, subject

@@ -42,6 +42,15 @@ def add(verbs: Verbs) -> None:
         "--people", type=number, default=1.0, metavar="SHARE", help="learn from this share of the people (default: 1)"
     )
     sketch.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="learn in so many processes, each of as many people a step (needs the extra 'cluster')",
+    )
+    sketch.add_argument(
+        "--cluster", metavar="ADDRESS", help="of a Ray cluster for the workers (default: this machine alone)"
+    )
+    sketch.add_argument(
         "--vgg19", type=Path, metavar="FILE", help="weights of a content loss (.safetensors; docs/training.md)"
     )
     sketch.add_argument("--vggface", type=Path, metavar="FILE", help="weights of the other content loss")
@@ -105,7 +114,22 @@ def _train_sketch(options: argparse.Namespace) -> None:
     content = ContentWeights(options.vgg19, options.vggface)
     if not (options.vgg19 and options.vggface):
         print("no weights for both content losses: pixels and the discriminator's features take their place")
-    steps = train_sketch(options.data, options.out, settings, options.minutes, content=content, progress=bar, say=print)
+    if options.workers is not None or options.cluster:
+        from gioconda.learning.cluster import train_sketch_together
+
+        steps = train_sketch_together(
+            options.data,
+            options.out,
+            settings,
+            options.minutes,
+            workers=1 if options.workers is None else options.workers,
+            address=options.cluster,
+            content=content,
+        )
+    else:
+        steps = train_sketch(
+            options.data, options.out, settings, options.minutes, content=content, progress=bar, say=print
+        )
     weights = options.out / "sketch.safetensors"
     card = {"name": "sketch", "data": options.data.name, "trained_on": trained_on(options.data)}
     export_base(options.out, weights, card)

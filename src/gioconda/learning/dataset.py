@@ -94,14 +94,17 @@ def _training_rows(folder: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def training_stills(folder: Path, mouth_open: float = 0.0) -> Iterator[tuple[Array, Array]]:
-    """Pictures of the training split, uint8 (h, w, 3), with landmarks, (478, 3), with mouths open so far at least."""
+def usable_stills(folder: Path, mouth_open: float = 0.0, split: str = "train") -> Iterator[tuple[Array, Array]]:
+    """Pictures of a split that may be learned from, uint8 (h, w, 3), with landmarks, (478, 3).
+
+    Their mouths are open so far at least, in eye distances.
+    """
     if not (folder / STILL_POINTS).is_file():
         raise UsageError(f"{folder}: not a whole dataset folder ({STILL_POINTS} is missing)")
     points = {id: kept.astype(np.float32) / PER_STILL_PIXEL for id, kept in read_still_points(folder).items()}
     banned = {*EXCLUDED_SOURCES, *(str(row.get("source")) for row in _rows(folder, CLIPS) if _banned(row))}
     for row in _rows(folder, STILLS):
-        usable = row["split"] == "train" and not _banned(row) and str(row.get("source")) not in banned
+        usable = row["split"] == split and not _banned(row) and str(row.get("source")) not in banned
         if usable and row["id"] not in points:
             raise DatasetError(f"{folder / STILL_POINTS} lacks the landmarks of {row['id']}; build the dataset again")
         if usable and row["upscale"] <= SOFTEST and row["mouth_open"] >= mouth_open:

@@ -5,9 +5,9 @@ Too little leaves somebody else's face, too much a face that has forgotten to mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from gioconda.progress import Progress
 MOST_FIDELITY = 3.0
 
 State = dict[str, Tensor]
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,8 @@ def fine_tuned(person: Person, fidelity: float, pace: Pace, progress: Progress, 
 
 def _nearest(steps: Iterable[int], wanted: float) -> int:
     return min(steps, key=lambda step: abs(step - wanted))
+
+
+def spread(values: Sequence[_Item], most: int) -> list[_Item]:
+    """Some of them, at most so many, evenly."""
+    return [values[int(i)] for i in np.unique(np.linspace(0, len(values) - 1, most).round())] if values else []

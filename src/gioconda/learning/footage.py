@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gioconda.errors import UsageError, VideoError
-from gioconda.learning.dataset import Shot, training_shots, training_stills
+from gioconda.learning.dataset import Shot, training_shots, usable_stills
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.network_frame import NetworkFrame
 
@@ -110,7 +110,7 @@ def load_footage(
         )
     pictured = []
     if stills:
-        pictures = list(training_stills(folder))
+        pictures = list(usable_stills(folder))
         for rgb, places in pictures[: round(share_of_people * len(pictures))]:
             one, place = cut(rgb[None], places[None], size)
             pictured.append(len(frames))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from gioconda.learning.losses import attention, feature_matching, hinge, match_l
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Network, Shape
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
 from gioconda.learning.precision import fast
+from gioconda.learning.team import ALONE, Team
 from gioconda.media.files import spoken_os_error
 from gioconda.progress import Progress, quiet
 
@@ -131,8 +132,11 @@ class Learner:
         """Alike."""
         return {"maker": self.maker_steps, "critic": self.critic_steps}
 
-    def learn(self, episode: Episode) -> dict[str, Tensor]:
-        """One step of embedder and generator and one of the discriminator on the same frames; gives back the losses."""
+    def learn(self, episode: Episode, team: Team = ALONE) -> dict[str, Tensor]:
+        """One step of embedder and generator and one of the discriminator on the same frames; gives back the losses.
+
+        Each of a team gives an episode of its own; all come out of it with the same networks.
+        """
         settings = self.settings
         truth, sketch = episode.target, episode.target_sketch
         with fast(self.device):
@@ -151,13 +155,13 @@ class Learner:
                 losses[network.plan.name] = weight * network(made, truth)
             if len(self.content) < 2:
                 losses["pixels"] = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis))
-        _descend(self.maker_steps, torch.stack(list(losses.values())).sum())
+        _descend(self.maker_steps, torch.stack(list(losses.values())).sum(), team)
         with fast(self.device):
             # The discriminator does not learn to make its columns unlike what it was shown of them.
             made_scores, _ = self.discriminator(made.detach(), sketch, columns.detach())
             losses["critic"] = hinge(real_scores, made_scores)
             judged = losses["critic"] + settings.match * match_loss(embeddings.detach(), columns)
-        _descend(self.critic_steps, judged)
+        _descend(self.critic_steps, judged, team)
         self.step += 1
         keep = min(settings.average, (1 + self.step) / (10 + self.step))
         _follow(self.mean_embedder, self.embedder, keep)
@@ -179,6 +183,7 @@ def train_sketch(
     minutes: float,
     *,
     content: ContentWeights | None = None,
+    team: Team = ALONE,
     log_every: int = 100,
     progress: Progress = quiet,
     say: Callable[[str], object] | None = None,
@@ -191,6 +196,7 @@ def train_sketch(
         settings: of the run; those of a checkpoint must be the same.
         minutes: how long to learn, reading apart.
         content: networks of the content losses.
+        team: the processes that learn together, each of as many people a step as the settings say.
         log_every: steps from one line of the log, sheet and checkpoint to the next.
         progress: told about every video and step.
         say: told in a line or two what is learned from, and on what machine.
@@ -202,16 +208,8 @@ def train_sketch(
         UsageError: no usable data, or a run begun with other settings.
         OutputError: the run's folder cannot be written, or has no room for checkpoints.
     """
-    if not minutes >= 0:
-        raise UsageError(f"{minutes:g} minutes: training needs some, or 0 for a single step")
+    check_run(run, settings, minutes)
     checkpoint = run / NAME
-    if checkpoint.exists() and (begun := checkpoint_header(checkpoint)[1]) != asdict(settings):
-        other = sorted(key for key, value in asdict(settings).items() if begun.get(key) != value)
-        raise UsageError(f"{run} was begun with another {', '.join(other)}; give the same again, or another folder")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{run}: cannot be made ({error.strerror}); choose another folder") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shape = settings.shape
     footage = load_footage(
@@ -226,15 +224,17 @@ def train_sketch(
     ends = time.monotonic() + 60 * minutes
     logged, since = learner.step, time.monotonic()
     try:
-        with Journal(run) as journal, progress("learning", 0) as tick:
+        with Journal(run) if team.leads else nullcontext() as journal, progress("learning", 0) as tick:
             done = False
             while not done:
-                losses = learner.learn(_episode(footage, settings, learner.step))
+                losses = learner.learn(_episode(footage, settings, learner.step, team.rank), team)
                 tick()
-                done = time.monotonic() >= ends
+                done = team.agreed(time.monotonic() >= ends, device)
                 if done or learner.step % log_every == 0:
-                    values = {name: float(value) for name, value in losses.items()}
-                    pace = settings.people * (learner.step - logged) / (time.monotonic() - since)
+                    values = dict(zip(losses, team.mean(torch.stack(list(losses.values()))).tolist(), strict=True))
+                    if journal is None:
+                        continue
+                    pace = team.size * settings.people * (learner.step - logged) / (time.monotonic() - since)
                     journal.losses(learner.step, values | gpu_use(device, pace))
                     journal.sheet(learner.step, learner.show(_episode(footage, replace(settings, people=8), -1)))
                     save_checkpoint(checkpoint, learner.step, asdict(settings), learner.networks, learner.optimisers)
@@ -242,6 +242,25 @@ def train_sketch(
     except OSError as error:
         raise OutputError(f"{run}: cannot be written: {spoken_os_error(error)}") from error
     return learner.step
+
+
+def check_run(run: Path, settings: SketchTraining, minutes: float) -> None:
+    """See to it that a run can be begun, or gone on with, in a folder, which is made.
+
+    Raises:
+        UsageError: no time is given, or the run was begun with other settings.
+        OutputError: the folder cannot be made.
+    """
+    if not minutes >= 0:
+        raise UsageError(f"{minutes:g} minutes: training needs some, or 0 for a single step")
+    checkpoint = run / NAME
+    if checkpoint.exists() and (begun := checkpoint_header(checkpoint)[1]) != asdict(settings):
+        other = sorted(key for key, value in asdict(settings).items() if begun.get(key) != value)
+        raise UsageError(f"{run} was begun with another {', '.join(other)}; give the same again, or another folder")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{run}: cannot be made ({error.strerror}); choose another folder") from error
 
 
 def _told(footage: Footage, device: str) -> str:
@@ -258,10 +277,10 @@ def _told(footage: Footage, device: str) -> str:
     return "\n".join(lines)
 
 
-def _episode(footage: Footage, settings: SketchTraining, step: int) -> Episode:
+def _episode(footage: Footage, settings: SketchTraining, step: int, rank: int = 0) -> Episode:
     """That of a step: the same whether or not the run was stopped before it; step -1 is the sheet's."""
-    # Torch's generator heeds 32 bits; the golden ratio keeps the steps of neighbouring seeds far apart.
-    random = torch.Generator().manual_seed((settings.seed * 0x9E3779B1 + step + 1) % 2**32)
+    # Torch's generator heeds 32 bits; large primes keep the steps of neighbouring seeds and ranks far apart.
+    random = torch.Generator().manual_seed((settings.seed * 0x9E3779B1 + rank * 0x85EBCA6B + step + 1) % 2**32)
     return draw_episode(footage, settings.people, settings.views, settings.wildness, random)
 
 
@@ -280,9 +299,10 @@ def _held(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
-def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, team: Team) -> None:
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    team.average(parameter for group in optimiser.param_groups for parameter in group["params"])
     optimiser.step()
 
 

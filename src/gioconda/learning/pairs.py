@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import CHIN, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Points, eye_distance
-from gioconda.learning.dataset import Shot, training_shots, training_stills
+from gioconda.learning.dataset import Shot, training_shots, usable_stills
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.portrait import View
 from gioconda.rendering.clues import CELLS, FRAME, FULL, SHAPE, ShapeDrawer, warp_frame
@@ -57,7 +57,7 @@ def make_samples(folder: Path, seed: int) -> Iterator[Sample]:
     for shot in training_shots(folder):
         people.setdefault(shot.person, []).append(shot)
     names = sorted(people)
-    stills = list(training_stills(folder, OPEN))
+    stills = list(usable_stills(folder, OPEN))
     while True:
         if stills and random.random() < STILLS:
             rgb, points = stills[random.integers(len(stills))]

@@ -19,7 +19,7 @@ from gioconda.avatar import About, Avatar, picture_hash
 from gioconda.drivers import builtin
 from gioconda.learning.base import Base, load_base
 from gioconda.learning.episodes import Wildness, vary
-from gioconda.learning.fine_tuning import Pace, Watch, check_fidelity, fine_tuned, unwatched
+from gioconda.learning.fine_tuning import Pace, Watch, check_fidelity, fine_tuned, spread, unwatched
 from gioconda.learning.footage import FACE_SHARE
 from gioconda.learning.losses import attention, feature_matching, hinge, pyramid_loss
 from gioconda.learning.raster import draw_sketch
@@ -112,7 +112,7 @@ class _Person:
         size = base.shape.size
         views = [_in_frame(view, size) for view in portrait.views]
         self.frames, self.points = _stacked(views, device)
-        frames, points = _stacked([moved for view in _spread_over(views, 4) for moved in _moved(view)], device)
+        frames, points = _stacked([moved for view in spread(views, 4) for moved in _moved(view)], device)
         self.unseen, self.unseen_sketches = frames.float() / 255, draw_sketch(points, size)
         with torch.no_grad():
             sketches = draw_sketch(self.points, size)
@@ -183,10 +183,6 @@ def _moved(view: View) -> list[View]:
     moments = np.linspace(performance.times[0], performance.times[-1], 8)[1:-1]
     targets = [retarget(sitter, performance.at(float(time)), Gains(), False) for time in moments]
     return [View(composite(view, render(target))[0], target) for target in targets]
-
-
-def _spread_over(views: list[View], most: int) -> list[View]:
-    return [views[int(i)] for i in np.unique(np.linspace(0, len(views) - 1, most).round())]
 
 
 def _stacked(views: list[View], device: str) -> tuple[Tensor, Tensor]:

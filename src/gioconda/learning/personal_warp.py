@@ -22,7 +22,7 @@ from gioconda.drivers import builtin
 from gioconda.errors import UsageError
 from gioconda.face import eye_distance, face_model
 from gioconda.learning.export import onnx_bytes, read_weights
-from gioconda.learning.fine_tuning import Pace, State, Watch, check_fidelity, fine_tuned, unwatched
+from gioconda.learning.fine_tuning import Pace, State, Watch, check_fidelity, fine_tuned, spread, unwatched
 from gioconda.learning.pairs import SHAPES, Sample, Sampler
 from gioconda.learning.retoucher import Retoucher
 from gioconda.learning.retouching import Batch, LossWeights, augmented, batch_of, losses, made_of
@@ -44,6 +44,8 @@ PAIRED = 3
 """Pictures from which on a person's pictures are each other's truths."""
 HELD = 4
 """One of so many, of the pictures or of the moments of one, is held out."""
+TARGETS, SOURCES = 8, 3
+"""To how many others each picture is moved at most, and from how many each that is held out is made."""
 NEARLY = 0.25
 """Logarithm of a ratio of sizes, and distance in face heights, up to which faces are as large and lie in one place."""
 MOMENTS = 24
@@ -168,20 +170,17 @@ def _small(view: View) -> View:
 
 
 def _paired(views: Sequence[View]) -> tuple[list[Sample], list[Sample]]:
-    """Each picture moved to each other's landmarks: those to learn from, and those that end at a held-out picture."""
-    held = set(range(HELD // 2, len(views), HELD))
-    known: list[Sample] = []
-    unseen: list[Sample] = []
-    for number, view in enumerate(views):
-        if number in held:
-            continue
-        sampler = Sampler(view)
-        for other, target in enumerate(views):
-            if other != number:
-                placed = _placed(target, view)
-                sample = _in_one_light(sampler.sample(placed.points, placed.rgb))
-                (unseen if other in held else known).append(sample)
-    return known, unseen
+    """Each picture moved to others' landmarks: those to learn from, and those that end at a held-out picture."""
+    samplers = [Sampler(view) for view in views]
+    held = range(HELD // 2, len(views), HELD)
+    taught = [number for number in range(len(views)) if number not in held]
+
+    def sample(source: int, target: int) -> Sample:
+        placed = _placed(views[target], views[source])
+        return _in_one_light(samplers[source].sample(placed.points, placed.rgb))
+
+    known = [sample(source, to) for source in taught for to in spread([n for n in taught if n != source], TARGETS)]
+    return known, [sample(source, to) for to in held for source in spread(taught, SOURCES)]
 
 
 def _placed(target: View, view: View) -> View:

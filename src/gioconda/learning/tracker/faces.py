@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import MissingExtraError, UsageError
 from gioconda.face import LANDMARKS, NOSE_TIP, Points, eye_distance, eye_middles
-from gioconda.learning.dataset import Shot, training_shots, training_stills
+from gioconda.learning.dataset import Shot, training_shots, usable_stills
 from gioconda.learning.tracker.profiles import rendered, turned_copies
 from gioconda.media.files import whole_file
 from gioconda.neutral import lid_gaps, mouth_gap
@@ -151,7 +151,7 @@ def _pictures(data: Path, count: int) -> Iterator[tuple[Array, Points, int]]:
             wanted = telling_frames(shot.points, max(1, count // (len(people) * len(shots))))
             for rgb, number in zip(shot.frames(wanted), wanted, strict=False):
                 yield rgb, shot.points[number], person
-    for number, (rgb, points) in enumerate(training_stills(data, 0.0)):
+    for number, (rgb, points) in enumerate(usable_stills(data, 0.0)):
         yield rgb, points, len(people) + number
 
 
