@@ -18,6 +18,7 @@ pytest.importorskip("tensorboard", reason="the extra 'learn' (tensorboard) is no
 from safetensors.torch import load_file
 
 from gioconda.cli import main
+from gioconda.cluster import WorkerDiedError, cluster, work_off
 from gioconda.errors import UsageError
 from gioconda.learning.checkpoint import NAME, checkpoint_header
 from gioconda.learning.episodes import Episode
@@ -121,6 +122,85 @@ def test_everybody_sees_other_people(data):
 
 
 # With Ray
+
+CLUSTER = """
+import sys
+import ray
+
+ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def token():
+    """What Ray's processes know each other by."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def address(token):
+    """HOST:PORT of a cluster on this machine."""
+    pytest.importorskip("ray", reason="the extra 'cluster' (ray) is not installed")
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(Path(__file__).parent)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], env=environment, **pipes) as head:
+        yield head.stdout.readline().strip()
+        head.stdin.close()
+        head.wait(timeout=60)
+
+
+def test_a_batch_is_made_on_a_cluster(address, picture, motion_file, tmp_path):
+    portraits = tmp_path / "portraits"
+    portraits.mkdir()
+    (portraits / "good.png").write_bytes(picture.read_bytes())
+    (portraits / "bad.png").write_bytes(b"no picture")
+    said = {}
+    for name, more in (("there", ["--cluster", address]), ("here", [])):
+        command = [
+            "batch",
+            portraits,
+            motion_file,
+            "--out",
+            tmp_path / name,
+            "--size",
+            "96",
+            "--format",
+            ".apng",
+            *more,
+        ]
+        done = subprocess.run(
+            [sys.executable, "-m", "gioconda.cli", *map(str, command)], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 3, done.stderr
+        said[name] = json.loads((tmp_path / name / "summary.json").read_text())
+        assert "Traceback" not in done.stderr
+    there, here = ({o["clip"]: (o["state"], o["error"], o["frames"]) for o in said[n]["outcomes"]} for n in said)
+    assert there == here
+    assert sorted(state for state, _, _ in there.values()) == ["done", "failed"]
+
+
+def once(item):
+    """Dies, fails or answers."""
+    if item == "die":
+        os._exit(1)
+    if item == "fail":
+        raise UsageError("of no use")
+    return item.upper()
+
+
+def test_a_worker_that_dies_takes_one_item_along(address):
+    with cluster(address) as ray:
+        found = dict(work_off(ray, once, ["a", "die", "fail", "b"]))
+    assert (found["a"], found["b"]) == ("A", "B")
+    assert isinstance(found["die"], WorkerDiedError)
+    assert isinstance(found["fail"], UsageError)
+    assert str(found["fail"]) == "of no use"
+
 
 TOGETHER = """
 import sys

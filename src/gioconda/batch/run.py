@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,17 @@ from gioconda.batch.contact_sheet import contact_sheet
 from gioconda.batch.make import Outcome, make_clip, track_driver, track_portrait
 from gioconda.batch.plan import Work
 from gioconda.batch.workers import work_off
+from gioconda.cluster import WorkerDiedError
+from gioconda.cluster import cluster as connected
+from gioconda.cluster import work_off as work_off_together
 from gioconda.errors import FileError, GiocondaError, OutputError, UsageError
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.renderer import own_network
 
+WorkOff = Callable[[Callable[[Work], Any], Iterable[Work]], Generator[tuple[Work, Any], None, None]]
+"""Gives each work with what a function made of it, or raised."""
 SUMMARY, SHEET = "summary.json", "contact-sheet.png"
 
 
@@ -35,6 +41,7 @@ def run_batch(
     works: Sequence[Work],
     *,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Progress = quiet,
     told: Callable[[Outcome], object] = lambda outcome: None,
 ) -> list[Outcome]:
@@ -43,6 +50,7 @@ def run_batch(
     Args:
         works: from `plan`: all in one folder, which is made if need be.
         jobs: processes at a time.
+        cluster: HOST:PORT of a Ray cluster, whose processes take the place of this machine's.
         progress: told about every clip.
         told: called with what became of each, as they get done.
 
@@ -51,10 +59,24 @@ def run_batch(
 
     Raises:
         OutputError: the folder cannot be written to.
-        UsageError: no process at all.
+        UsageError: no process at all, or no such cluster.
+        MissingExtraError: Ray is not installed.
     """
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: use at least 1")
+    if cluster is not None:
+        with connected(cluster) as ray:
+            return _worked_off(works, partial(work_off_together, ray), progress, told)
+    return _worked_off(works, lambda function, items: work_off(function, items, jobs), progress, told)
+
+
+def _worked_off(
+    works: Sequence[Work],
+    work_off: WorkOff,
+    progress: Progress,
+    told: Callable[[Outcome], object],
+) -> list[Outcome]:
+    """As `run_batch`."""
     out = works[0].out.parent
     try:
         works[0].store.mkdir(parents=True, exist_ok=True)
@@ -80,12 +102,12 @@ def run_batch(
 
         try:
             ready = []
-            for work, failure in _tracked(todo, jobs):
+            for work, failure in _tracked(todo, work_off):
                 if failure is None:
                     ready.append(work)
                 else:
                     note(work, _failed(work, failure))
-            with closing(work_off(make_clip, ready, jobs)) as made:
+            with closing(work_off(make_clip, ready)) as made:
                 for work, result in made:
                     note(
                         work, replace(result, key=keys[work]) if isinstance(result, Outcome) else _failed(work, result)
@@ -97,13 +119,13 @@ def run_batch(
     return [record.outcomes[work] for work in works]
 
 
-def _tracked(works: Sequence[Work], jobs: int) -> list[tuple[Work, Exception | None]]:
+def _tracked(works: Sequence[Work], work_off: WorkOff) -> list[tuple[Work, Exception | None]]:
     """Track each portrait and each driver once; gives the works with the reason why one cannot be made."""
     portraits = {work.picture: work for work in works}
     drivers = {work.driver: work for work in works}
-    with closing(work_off(track_portrait, portraits.values(), jobs)) as done:
+    with closing(work_off(track_portrait, portraits.values())) as done:
         portrait_errors = {work.picture: result for work, result in done}
-    with closing(work_off(track_driver, drivers.values(), jobs)) as done:
+    with closing(work_off(track_driver, drivers.values())) as done:
         driver_errors = {work.driver: result for work, result in done}
     return [(work, portrait_errors[work.picture] or driver_errors[work.driver]) for work in works]
 
@@ -176,7 +198,7 @@ def _failed(work: Work, error: Exception) -> Outcome:
     match error:
         case GiocondaError():
             kind, reason = error.id, str(error)
-        case BrokenProcessPool():
+        case BrokenProcessPool() | WorkerDiedError():
             kind, reason = "killed", "the process that made it was killed; was there memory enough? use fewer --jobs"
         case _:
             kind, reason = "fault", f"{type(error).__name__}: {error}"

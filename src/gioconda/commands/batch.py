@@ -29,6 +29,11 @@ def add(verbs: Verbs) -> None:
     )
     added.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the clips; what is there is kept")
     added.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time (default: 1)")
+    added.add_argument(
+        "--cluster",
+        metavar="HOST:PORT",
+        help="work on a Ray cluster in place of this machine (needs the extra 'cluster')",
+    )
     added.add_argument("--format", default=".mp4", metavar="ENDING", help="of the clips (default: .mp4)")
     add_movement(added)
     add_size(added)
@@ -52,7 +57,13 @@ def _run(options: argparse.Namespace) -> int:
         tracker=options.tracker,
     )
     works = plan(portraits_in(options.portraits), drivers_in(options.drivers), options.out, shown, options.format)
-    outcomes = run_batch(works, jobs=options.jobs, progress=partial(bar, unit="clips"), told=lambda o: say(_line(o)))
+    outcomes = run_batch(
+        works,
+        jobs=options.jobs,
+        cluster=options.cluster,
+        progress=partial(bar, unit="clips"),
+        told=lambda o: say(_line(o)),
+    )
     count = {state: sum(o.state == state for o in outcomes) for state in ("done", "kept", "failed")}
     print(f"{options.out}: {count['done']} done, {count['kept']} kept, {count['failed']} failed; see summary.json")
     return SOME_FAILED if count["failed"] else 0

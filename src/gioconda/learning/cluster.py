@@ -7,15 +7,11 @@ checkpoint.
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from pathlib import Path
-from types import ModuleType
 
-import torch
-
-from gioconda.errors import GiocondaError, MissingExtraError, UsageError
+from gioconda.cluster import cluster
+from gioconda.errors import GiocondaError, UsageError
 from gioconda.learning.checkpoint import NAME, checkpoint_header
 from gioconda.learning.dataset import trained_on
 from gioconda.learning.meta import ContentWeights, SketchTraining, check_run, train_sketch
@@ -56,18 +52,8 @@ def train_sketch_together(
     # What no worker could mend is said before any is started.
     trained_on(data)
     check_run(run, settings, minutes)
-    ray = _ray()
-    if address is not None:
-        _check_address(address)
-    try:
-        # What it draws on the terminal is for its own developers.
-        ray.init(address or "local", include_dashboard=False, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(f"Ray does not start: {str(error).splitlines()[0]}") from error
-    try:
+    with cluster(address):
         _fit(data.absolute(), run.absolute(), settings, minutes, workers, content, log_every)
-    finally:
-        ray.shutdown()
     return checkpoint_header(run / NAME)[0]
 
 
@@ -110,18 +96,6 @@ def _fit(
         raise UsageError(f"the workers gave up: {str(error).splitlines()[0]}") from error
 
 
-def _check_address(address: str) -> None:
-    """Raises UsageError where nobody answers: Ray would go on asking for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=5):
-            return
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"no Ray cluster at {address}; give the HOST:PORT that 'ray start --head' told, or leave it out"
-        ) from error
-
-
 def _causes(error: BaseException) -> list[BaseException]:
     """It and all it came of."""
     found: list[BaseException] = []
@@ -132,17 +106,3 @@ def _causes(error: BaseException) -> list[BaseException]:
             todo += [each.__cause__, each.__context__, getattr(each, "cause", None)]
             todo += list(getattr(each, "worker_failures", {}).values())
     return found
-
-
-def _ray() -> ModuleType:
-    # It reports to its makers unless it is told not to before it starts.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError(
-            "learning together needs the extra 'cluster': pip install 'gioconda[cluster]'"
-        ) from error
-    if not torch.distributed.is_available():
-        raise UsageError("this build of torch has no torch.distributed; install another")
-    return ray

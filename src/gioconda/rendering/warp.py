@@ -173,11 +173,10 @@ def apply(rgb: NDArray[np.uint8], change: Array, to_frame: Array) -> None:
         came_from = cv2.warpAffine(moves, matrix, size, flags=flags)
         came_from[..., 0] += across
         came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
-        lit = taken(was, came_from, cv2.INTER_CUBIC).astype(np.float32)
-        lit += BLACK
-        lit *= cv2.warpAffine(gains, matrix, size, flags=flags, borderValue=(1, 1, 1))
-        lit -= BLACK
-        made[rows] = np.clip(np.rint(lit, out=lit), 0, 255, out=lit)
+        gain = cv2.warpAffine(gains, matrix, size, flags=flags, borderValue=(1, 1, 1))
+        lit = cv2.multiply(taken(was, came_from, cv2.INTER_CUBIC), gain, dtype=cv2.CV_32F)
+        # (pixel + BLACK) * gain - BLACK, rounded.
+        cv2.addWeighted(lit, 1, gain, BLACK, -BLACK, made[rows], dtype=cv2.CV_8U)
 
 
 def _colours(pixels: Array) -> float:
