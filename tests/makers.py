@@ -282,8 +282,10 @@ def small_dataset(folder: Path, shots: dict[str, str], stills: Sequence[str] = (
     return folder
 
 
-def changed(rgb: np.ndarray, change: np.ndarray, to_frame: np.ndarray) -> np.ndarray:
+def changed(
+    rgb: np.ndarray, change: np.ndarray, to_frame: np.ndarray, lightest: float | np.ndarray = 255
+) -> np.ndarray:
     """What `rendering.warp.apply` makes of a picture, which stays as it is."""
     made = rgb.copy()
-    apply(made, change, to_frame)
+    apply(made, change, to_frame, np.broadcast_to(np.asarray(lightest, float), 3))
     return made

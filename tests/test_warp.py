@@ -25,7 +25,7 @@ from gioconda.media.files import sha256_of
 from gioconda.rendering import FlowRenderer, composite, make_renderer
 from gioconda.rendering.clues import CELLS, CHANNELS, FRAME, FULL, PICTURE, SHAPE, ShapeDrawer, in_cells, warp_frame
 from gioconda.rendering.renderer import OWN_NETWORK
-from gioconda.rendering.warp import BLACK, CHANGES, FARTHEST, STRONGEST, WarpNetwork
+from gioconda.rendering.warp import BLACK, CHANGES, FARTHEST, LIGHTEST, STRONGEST, WarpNetwork, apply
 from gioconda.retarget import Sitter, retarget
 from makers import changed, jaw, motions, movement, posed
 
@@ -312,6 +312,18 @@ def test_changes_lie_where_the_network_says(scale):
     assert np.abs(to_frame[:, :2] @ found + to_frame[:, 2] - at).max() < 0.35
 
 
+def test_nothing_gets_lighter_than_the_lightest():
+    rgb = np.full((192, 192, 3), 100, np.uint8)
+    rgb[:, 96:] = 180
+    change = np.zeros((CELLS, CELLS, CHANGES), np.float32)
+    change[20:76, 20:76, 2:] = STRONGEST
+    apply(rgb, change, np.eye(2, 3), np.array([120.0, 150.0, 140.0]))
+    # What was darker is lit up to that; what was lighter stays.
+    assert rgb[96, 60].tolist() == [120, round((100 + BLACK) * np.exp(STRONGEST) - BLACK), 139]
+    assert rgb[96, 130].tolist() == [180, 180, 180]
+    assert rgb[10, 60].tolist() == [100, 100, 100]
+
+
 def test_bands_do_not_show(monkeypatch):
     rgb, change = noise(300, 300), nothing()
     change[30:70, 30:70] = (1.3, -0.7, 0.2, -0.2, 0.1)
@@ -396,7 +408,10 @@ def test_warp_does_what_the_network_says(both, weights):
     session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
     (said,) = session.run(None, {"clues": in_cells(frame.picture(flow.rgb, corner), shape.channels)[None]})
     change = said[0].transpose(1, 2, 0) * shape.gate[..., None]
-    wanted = changed(flow.rgb, change, frame.matrix @ np.vstack([corner, (0, 0, 1)]))
+    own = frame.points(both.view.points)
+    face = frame.picture(both.view.rgb)[::2, ::2][drawn(own, own).channels[..., IS_FACE] > 0]
+    lightest = np.percentile(face, LIGHTEST, axis=0)
+    wanted = changed(flow.rgb, change, frame.matrix @ np.vstack([corner, (0, 0, 1)]), lightest)
     assert np.abs(warp.rgb.astype(int) - wanted).max() <= 1
     assert (warp.rgb != flow.rgb).mean() > 0.05
 

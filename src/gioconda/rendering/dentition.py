@@ -170,7 +170,7 @@ class Dentition:
         t = (-half - inside) / square
         up, front = -(y + b * t), -t
         light = 0.5 + 0.6 * np.maximum(0.55 * up + 0.83 * front, 0) + 0.25 * self._palette.side * (x + a * t)
-        light *= 0.8 + 0.2 * smoothstep(np.abs(x + a * t) / 0.25)
+        light *= 0.92 + 0.08 * smoothstep(np.abs(x + a * t) / 0.25)
         light *= np.exp(-np.maximum(deep * (1 + t), 0) / TONGUE_DEPTH)
         # Soft at its rim.
         share = smoothstep(root / (0.35 * square)).astype(np.float32)[..., None]

@@ -46,6 +46,9 @@ STRONGEST = 0.3
 network takes for something else gets no bright blots."""
 BLACK = 12.0
 """Levels of brightness that are added before a gain, and taken away after it: the dark can be brightened too."""
+LIGHTEST = 95.0
+"""Per cent of a face's pixels that are darker than what skin is made no lighter than. A lid that comes down shows skin
+that was in the crease's shadow; in a painting it may be as light as can be already."""
 GREY, COLOURED = 4.0, 12.0
 """Levels between the strongest and the weakest of a pixel's colours, in the median of the face, up to which a picture
 is grey, and from which it has all its colours."""
@@ -122,7 +125,9 @@ class WarpRenderer:
         self._frame = warp_frame(points)
         self._shape = ShapeDrawer(self._frame.points(points))
         face = self._shape(self._frame.points(points)).channels[..., FACE] > 0
-        self._colours = _colours(self._frame.picture(views[0].rgb)[::2, ::2][face])
+        pixels = self._frame.picture(views[0].rgb)[::2, ::2][face]
+        self._colours = _colours(pixels)
+        self._lightest = np.percentile(pixels, LIGHTEST, axis=0) if len(pixels) else np.full(3, 255.0)
 
     def __call__(self, target: Points) -> Patch:
         """The region around the face with the landmarks at `target`, (478, 3) in canvas pixels."""
@@ -136,17 +141,18 @@ class WarpRenderer:
         # What is light and shade to the network may have a colour: a grey picture stays grey.
         shade = change[..., 2:].mean(axis=2, keepdims=True)
         change[..., 2:] = shade + self._colours * (change[..., 2:] - shade)
-        apply(patch.rgb, change, self._frame.matrix @ np.vstack([corner, (0, 0, 1)]))
+        apply(patch.rgb, change, self._frame.matrix @ np.vstack([corner, (0, 0, 1)]), self._lightest)
         return patch
 
 
-def apply(rgb: NDArray[np.uint8], change: Array, to_frame: Array) -> None:
+def apply(rgb: NDArray[np.uint8], change: Array, to_frame: Array, lightest: Array) -> None:
     """Move and shade pixels, uint8 (h, w, 3), as the network says, in place.
 
     Args:
         rgb: the pixels.
         change: float32 (CELLS, CELLS, CHANGES), 0 where nothing is to change.
         to_frame: (2, 3), from these pixels to the frame's, without a turn.
+        lightest: red, green and blue above which nothing is made lighter, (3,).
     """
     part = occupied(np.abs(change).max(axis=2))
     if part is None:
@@ -174,9 +180,10 @@ def apply(rgb: NDArray[np.uint8], change: Array, to_frame: Array) -> None:
         came_from[..., 0] += across
         came_from[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
         gain = cv2.warpAffine(gains, matrix, size, flags=flags, borderValue=(1, 1, 1))
-        lit = cv2.multiply(taken(was, came_from, cv2.INTER_CUBIC), gain, dtype=cv2.CV_32F)
+        moved = taken(was, came_from, cv2.INTER_CUBIC)
         # (pixel + BLACK) * gain - BLACK, rounded.
-        cv2.addWeighted(lit, 1, gain, BLACK, -BLACK, made[rows], dtype=cv2.CV_8U)
+        lit = cv2.addWeighted(cv2.multiply(moved, gain, dtype=cv2.CV_32F), 1, gain, BLACK, -BLACK, dtype=cv2.CV_8U)
+        np.minimum(lit, np.maximum(moved, np.rint(lightest).astype(np.uint8)), out=made[rows])
 
 
 def _colours(pixels: Array) -> float:
