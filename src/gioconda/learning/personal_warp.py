@@ -1,12 +1,13 @@
 """The network of `warp` as it takes up a person.
 
-Of several pictures, each is moved to the others' landmarks, and the network learns what they really
-show. A single picture is moved to other expressions by the renderer, and the network learns the way
-back from there: what it shows is known.
+Each picture is moved to the others' landmarks, and the network learns what they really show. Fewer
+than three teach nothing: learned from the way back from expressions that the renderer made itself,
+of which what is to come out is known, faces came out worse than without.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 
 from gioconda.avatar import About, Avatar, picture_hash
-from gioconda.drivers import builtin
 from gioconda.errors import UsageError
 from gioconda.face import eye_distance, face_model
 from gioconda.learning.export import onnx_bytes, read_weights
@@ -30,27 +30,22 @@ from gioconda.media.files import sha256_of
 from gioconda.neutral import head_pose
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
-from gioconda.rendering import composite, make_renderer
 from gioconda.rendering.clues import FACE
 from gioconda.rendering.renderer import OWN_NETWORK
 from gioconda.rendering.warp import ONNX
-from gioconda.retarget import Gains, Sitter, retarget
 
 Array = NDArray[Any]
 
 LARGEST = 64.0
 """Pixels between the eyes: larger pictures are made smaller, the network sees no more."""
 PAIRED = 3
-"""Pictures from which on a person's pictures are each other's truths."""
+"""Pictures that there must be: fewer leave nothing to hold out, or nothing to learn from."""
 HELD = 4
-"""One of so many, of the pictures or of the moments of one, is held out."""
+"""One of so many is held out."""
 TARGETS, SOURCES = 8, 3
 """To how many others each picture is moved at most, and from how many each that is held out is made."""
 NEARLY = 0.25
 """Logarithm of a ratio of sizes, and distance in face heights, up to which faces are as large and lie in one place."""
-MOMENTS = 24
-"""Of a performance, to which fewer pictures are moved, and back."""
-_PERFORMANCE = "dramatic"
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,7 @@ def personalize_warp(
     """Fine-tune the renderer `warp` to a person.
 
     Args:
-        portrait: 1 to 32 views.
+        portrait: 1 to 32 views; from fewer than `PAIRED` nothing is learned.
         weights: the network to begin with, the warp.onnx of a training run; None for the package's own.
         fidelity: as in `fine_tuned`.
         consent: a note to keep in the avatar.
@@ -100,9 +95,12 @@ def personalize_warp(
     """
     check_fidelity(fidelity)
     settings, base = settings or WarpTuning(), weights or OWN_NETWORK
-    torch.manual_seed(settings.seed)
-    person = _Person(base, portrait, settings)
-    steps, state = fine_tuned(person, fidelity, settings.pace, progress, watch)
+    network, steps = _loaded(base), 0
+    if fidelity and len(portrait.views) >= PAIRED:
+        torch.manual_seed(settings.seed)
+        person = _Person(network, portrait, settings)
+        steps, state = fine_tuned(person, fidelity, settings.pace, progress, watch)
+        network.load_state_dict(state)
     about = About(
         renderer="warp",
         shape={},
@@ -111,26 +109,17 @@ def personalize_warp(
         consent=consent,
         pictures=tuple(map(picture_hash, portrait.views)),
     )
-    network = Retoucher()
-    network.load_state_dict(state)
     return Avatar(portrait, about, {ONNX: np.frombuffer(onnx_bytes(network), np.uint8)})
 
 
 class _Person:
     """The network as it takes up a person."""
 
-    def __init__(self, base: Path, portrait: Portrait, settings: WarpTuning) -> None:
+    def __init__(self, network: Retoucher, portrait: Portrait, settings: WarpTuning) -> None:
         self.settings, self.step = settings, 0
-        self.retoucher: Retoucher = Retoucher().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.mean = Retoucher()
-        weights = read_weights(base)
-        try:
-            for each in (self.retoucher, self.mean):
-                each.load_state_dict(weights)
-        except RuntimeError as error:
-            raise UsageError(f"{base}: another network; give the warp.onnx of a training run") from error
-        views = [_small(view) for view in portrait.views]
-        known, unseen = _paired(views) if len(views) >= PAIRED else _moved(views, base)
+        self.retoucher: Retoucher = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mean = copy.deepcopy(network)
+        known, unseen = _paired([_small(view) for view in portrait.views])
         self.known, self.unseen = _stacked(known), batch_of(_stacked(unseen))
         self.random = np.random.default_rng(settings.seed)
         self.steps = torch.optim.AdamW(self.retoucher.parameters(), settings.rate, betas=(0.9, 0.99))
@@ -162,6 +151,16 @@ class _Person:
     def state(self) -> State:
         """A copy of the running mean."""
         return {name: value.detach().clone() for name, value in self.mean.state_dict().items()}
+
+
+def _loaded(file: Path) -> Retoucher:
+    """Raises UsageError: it cannot be read, or is another network."""
+    network = Retoucher()
+    try:
+        network.load_state_dict(read_weights(file))
+    except RuntimeError as error:
+        raise UsageError(f"{file}: another network; give the warp.onnx of a training run") from error
+    return network
 
 
 def _small(view: View) -> View:
@@ -208,23 +207,6 @@ def _in_one_light(sample: Sample) -> Sample:
         return sample
     gain = sample.warped[face].mean(axis=0) / np.maximum(sample.truth[face].mean(axis=0), 1)
     return replace(sample, truth=np.clip(np.rint(sample.truth * gain), 0, 255).astype(np.uint8))
-
-
-def _moved(views: Sequence[View], base: Path) -> tuple[list[Sample], list[Sample]]:
-    """Each picture moved to moments of a performance and back: those to learn from, and those that are held out."""
-    performance = builtin(_PERFORMANCE)
-    times = np.linspace(performance.times[0], performance.times[-1], MOMENTS + 2)[1:-1]
-    known: list[Sample] = []
-    unseen: list[Sample] = []
-    for view in views:
-        height, width = view.rgb.shape[:2]
-        sitter, render = Sitter.of(view.points, width, height), make_renderer("warp", [view], base)
-        for number, time in enumerate(times):
-            target = retarget(sitter, performance.at(float(time)), Gains(), False)
-            away = View(composite(view, render(target))[0], target)
-            sample = Sampler(away).sample(view.points, view.rgb)
-            (unseen if number % HELD == HELD // 2 else known).append(sample)
-    return known, unseen
 
 
 def _stacked(samples: Sequence[Sample]) -> dict[str, Array]:
