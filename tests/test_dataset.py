@@ -41,7 +41,7 @@ from gioconda.datasets.square import Square
 from gioconda.datasets.work import Done, Facts, Settings
 from gioconda.errors import DatasetError, OutputError, UsageError
 from gioconda.evaluation.shots import find_sources, load_shot
-from gioconda.learning.dataset import training_shots, training_stills
+from gioconda.learning.dataset import training_shots, usable_stills
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader
 from gioconda.tracking import default_tracker
@@ -99,7 +99,7 @@ def test_both_readers_read_it(data):
     (shot,) = training_shots(folder)
     assert (shot.person, shot.points.shape) == ("anna", (30, 478, 3))
     assert shot.frames(np.array([0, 29])).shape == (2, 128, 128, 3)
-    ((rgb, points),) = training_stills(folder, 0.0)
+    ((rgb, points),) = usable_stills(folder, 0.0)
     assert (rgb.shape, points.shape) == ((128, 128, 3), (478, 3))
     sources = find_sources(folder)
     assert {source.labels["source"] for source in sources} == {"bert.mp4"}

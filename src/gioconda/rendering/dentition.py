@@ -72,7 +72,7 @@ MOST_PIXELS = 12.0
 """Most pixels to a millimetre that rows are prepared for: beyond, their edges are soft."""
 TONGUE_DEPTH = 28.0
 """The same over the tongue, which teeth and lips shade."""
-TONGUE_LIGHT = 0.8
+TONGUE_LIGHT = 0.77
 """How light it is there, over the picture's light: brighter than the lips, a tongue is taken for one.
 
 Photographs of open mouths show it as bright; paintings hardly ever show it.

@@ -21,7 +21,6 @@ from gioconda.avatar import Avatar
 from gioconda.errors import AvatarError, UsageError
 from gioconda.face import Points
 from gioconda.inference import AUTO, answers, fastest_network, start_network
-from gioconda.media.files import spoken_os_error
 from gioconda.parts import bands, occupied
 from gioconda.portrait import View
 from gioconda.rendering.clues import CELLS, CHANNELS, FACE, FRAME, ShapeDrawer, in_cells, warp_frame
@@ -80,7 +79,9 @@ class WarpNetwork:
         try:
             return WarpNetwork._of(path.read_bytes(), path, device)
         except OSError as error:
-            raise UsageError(f"{path}: {spoken_os_error(error)}; give the warp.onnx of a training run") from error
+            raise UsageError(
+                f"{path}: not a network that can be read ({error.strerror}); give the warp.onnx of a training run"
+            ) from error
 
     @staticmethod
     def of(avatar: Avatar, device: str = AUTO) -> WarpNetwork:
