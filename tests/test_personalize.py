@@ -38,7 +38,6 @@ torch.set_num_threads(1)
 
 TINY = SketchTraining(shape=Shape(size=32, narrowest=4, widest=8, residuals=1, attention=False))
 SOON = Pace(check_every=3, patience=3, most=15)
-COMMAND = ["personalize", "--renderer", "sketch"]
 QUICK = SketchTuning(rate=1e-2, critic_rate=1e-3, batch=2, pixels=100.0, pace=SOON)
 
 
@@ -249,20 +248,15 @@ def test_networks_that_do_not_fit(plain, change):
 # The commands
 
 
+def tuning(subject, weights, out):
+    """The command, without a step."""
+    paths = [str(subject), "--weights", str(weights), "--out", str(out)]
+    return ["personalize", "--renderer", "sketch", *paths, "--fidelity", "0"]
+
+
 def test_personalize_and_animate(weights, picture, motion_file, tmp_path, capsys):
     out = tmp_path / "me.avatar"
-    command = [
-        "personalize",
-        "--renderer",
-        "sketch",
-        str(picture),
-        "--weights",
-        str(weights),
-        "--out",
-        str(out),
-        "--fidelity",
-        "0",
-    ]
+    command = tuning(picture, weights, out)
     assert main([*command, "--consent", "mine"]) == 0
     assert "1 pictures, 0 steps" in capsys.readouterr().out
     assert Avatar.load(out).about.consent == "mine"
@@ -310,58 +304,14 @@ def test_the_renderer_needs_an_avatar(picture, tmp_path, capsys):
 
 def test_an_avatar_is_made_of_an_avatars_pictures(file, weights, tmp_path):
     out = tmp_path / "again.avatar"
-    assert (
-        main(
-            [
-                "personalize",
-                "--renderer",
-                "sketch",
-                str(file),
-                "--weights",
-                str(weights),
-                "--out",
-                str(out),
-                "--fidelity",
-                "0",
-            ]
-        )
-        == 0
-    )
+    assert main(tuning(file, weights, out)) == 0
     assert Avatar.load(out).about.pictures == Avatar.load(file).about.pictures
 
 
 def test_weights_and_names_that_are_no_use(picture, weights, tmp_path, capsys):
-    assert (
-        main(
-            [
-                "personalize",
-                "--renderer",
-                "sketch",
-                str(picture),
-                "--weights",
-                str(weights),
-                "--out",
-                str(tmp_path / "me.png"),
-            ]
-        )
-        == 2
-    )
+    assert main(tuning(picture, weights, tmp_path / "me.png")) == 2
     assert "bad-output" in capsys.readouterr().err
-    assert (
-        main(
-            [
-                "personalize",
-                "--renderer",
-                "sketch",
-                str(picture),
-                "--weights",
-                str(picture),
-                "--out",
-                str(tmp_path / "me.avatar"),
-            ]
-        )
-        == 2
-    )
+    assert main(tuning(picture, picture, tmp_path / "me.avatar")) == 2
     assert "not weights that can be read" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

@@ -31,10 +31,11 @@ from gioconda.learning.episodes import Wildness, _moved, draw_episode, vary
 from gioconda.learning.footage import Footage, load_footage
 from gioconda.learning.layers import GAIN, AdaptiveNorm, Attention, normed_convolution, normed_linear
 from gioconda.learning.losses import attention, hinge, match_loss, pyramid_loss
-from gioconda.learning.meta import PRESETS, ContentWeights, Learner, SketchTraining, _episode, _follow, train_sketch
+from gioconda.learning.meta import PRESETS, ContentWeights, Learner, SketchTraining, _episode, train_sketch
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Shape, parameters
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual, Plan
 from gioconda.learning.raster import IRIS_COLOUR, NOSE, draw_sketch
+from gioconda.learning.running_mean import follow
 from makers import small_dataset
 
 torch.set_num_threads(1)
@@ -579,7 +580,7 @@ def test_the_mean_by_hand():
         mean.weight.fill_(1)
         new.weight.fill_(5)
         new.running_mean.fill_(7)
-    _follow(mean, new, 0.75)
+    follow(mean, new, 0.75)
     assert mean.weight.tolist() == [2]
     assert mean.running_mean.tolist() == [7]
 

@@ -95,6 +95,16 @@ def read_weights(network: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
+def read_retoucher(file: Path) -> Retoucher:
+    """The network of an exported file, to learn on. Raises UsageError: it cannot be read, or is another network."""
+    network = Retoucher()
+    try:
+        network.load_state_dict(read_weights(file))
+    except RuntimeError as error:
+        raise UsageError(f"{file}: another network; give the warp.onnx of a training run") from error
+    return network
+
+
 def trained_on_of(network: Path) -> dict[str, list[str]] | None:
     """The people and shots that a network's card lists; None where it has none, or one of another file."""
     try:

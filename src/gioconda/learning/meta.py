@@ -25,6 +25,7 @@ from gioconda.learning.losses import attention, feature_matching, hinge, match_l
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Network, Shape
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
 from gioconda.learning.precision import fast
+from gioconda.learning.running_mean import follow
 from gioconda.learning.team import ALONE, Team
 from gioconda.media.files import spoken_os_error
 from gioconda.progress import Progress, quiet
@@ -164,8 +165,8 @@ class Learner:
         _descend(self.critic_steps, judged, team)
         self.step += 1
         keep = min(settings.average, (1 + self.step) / (10 + self.step))
-        _follow(self.mean_embedder, self.embedder, keep)
-        _follow(self.mean_generator, self.generator, keep)
+        follow(self.mean_embedder, self.embedder, keep)
+        follow(self.mean_generator, self.generator, keep)
         return {name: value.detach() for name, value in losses.items()}
 
     @torch.no_grad()
@@ -304,11 +305,3 @@ def _descend(optimiser: torch.optim.Optimizer, loss: Tensor, team: Team) -> None
     loss.backward()  # type: ignore[no-untyped-call]
     team.average(parameter for group in optimiser.param_groups for parameter in group["params"])
     optimiser.step()
-
-
-@torch.no_grad()
-def _follow(mean: nn.Module, network: nn.Module, keep: float) -> None:
-    for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
-        kept.lerp_(new, 1 - keep)
-    for state, fresh in zip(mean.buffers(), network.buffers(), strict=True):
-        state.copy_(fresh)

@@ -19,13 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 from gioconda.avatar import About, Avatar, picture_hash
-from gioconda.errors import UsageError
 from gioconda.face import eye_distance, face_model
-from gioconda.learning.export import onnx_bytes, read_weights
+from gioconda.learning.export import onnx_bytes, read_retoucher
 from gioconda.learning.fine_tuning import Pace, State, Watch, check_fidelity, fine_tuned, spread, unwatched
 from gioconda.learning.pairs import SHAPES, Sample, Sampler
 from gioconda.learning.retoucher import Retoucher
 from gioconda.learning.retouching import Batch, LossWeights, augmented, batch_of, losses, made_of
+from gioconda.learning.running_mean import follow
 from gioconda.media.files import sha256_of
 from gioconda.neutral import head_pose
 from gioconda.portrait import Portrait, View
@@ -95,7 +95,7 @@ def personalize_warp(
     """
     check_fidelity(fidelity)
     settings, base = settings or WarpTuning(), weights or OWN_NETWORK
-    network, steps = _loaded(base), 0
+    network, steps = read_retoucher(base), 0
     if fidelity and len(portrait.views) >= PAIRED:
         torch.manual_seed(settings.seed)
         person = _Person(network, portrait, settings)
@@ -132,9 +132,7 @@ class _Person:
         losses(self.retoucher, batch, self.settings.weights).total.backward()  # type: ignore[no-untyped-call]
         self.steps.step()
         self.step += 1
-        with torch.no_grad():
-            for kept, new in zip(self.mean.parameters(), self.retoucher.parameters(), strict=True):
-                kept.lerp_(new, 1 - min(self.settings.average, (1 + self.step) / (10 + self.step)))
+        follow(self.mean, self.retoucher, min(self.settings.average, (1 + self.step) / (10 + self.step)))
 
     @torch.no_grad()
     def error(self) -> float:
@@ -151,16 +149,6 @@ class _Person:
     def state(self) -> State:
         """A copy of the running mean."""
         return {name: value.detach().clone() for name, value in self.mean.state_dict().items()}
-
-
-def _loaded(file: Path) -> Retoucher:
-    """Raises UsageError: it cannot be read, or is another network."""
-    network = Retoucher()
-    try:
-        network.load_state_dict(read_weights(file))
-    except RuntimeError as error:
-        raise UsageError(f"{file}: another network; give the warp.onnx of a training run") from error
-    return network
 
 
 def _small(view: View) -> View:

@@ -25,10 +25,11 @@ from gioconda.datasets.layout import write_bytes
 from gioconda.errors import OutputError, UsageError
 from gioconda.learning.checkpoint import NAME, load_checkpoint, save_checkpoint
 from gioconda.learning.dataset import trained_on
-from gioconda.learning.export import TRAINED_ON, read_weights, trained_on_of
+from gioconda.learning.export import TRAINED_ON, read_retoucher, trained_on_of
 from gioconda.learning.pairs import SHAPES, make_samples
 from gioconda.learning.retoucher import Retoucher
 from gioconda.learning.retouching import Batch, LossWeights, augmented, batch_of, losses
+from gioconda.learning.running_mean import follow
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.progress import Progress, quiet
 from gioconda.untrusted import one_line, parse_json
@@ -224,9 +225,7 @@ class _Learner:
         found.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.retoucher.parameters(), LONGEST)
         self.retoucher_steps.step()
-        with torch.no_grad():
-            for kept, new in zip(self.mean.parameters(), self.retoucher.parameters(), strict=True):
-                kept.lerp_(new, 1 - min(self.settings.average, (1 + self.step) / (10 + self.step)))
+        follow(self.mean, self.retoucher, min(self.settings.average, (1 + self.step) / (10 + self.step)))
         self.step += 1
         told = ("pixels", "untouched", "edges", "structure")
         return {name: float(getattr(found, name).detach()) for name in told}
@@ -243,12 +242,9 @@ class _Learner:
 
     def begin(self, network: Path) -> None:
         """Start from an exported network. Raises UsageError: it is another."""
-        weights = read_weights(network)
-        try:
-            for each in (self.retoucher, self.mean):
-                each.load_state_dict(weights)
-        except RuntimeError as error:
-            raise UsageError(f"{network}: another network; give the warp.onnx of a training run") from error
+        weights = read_retoucher(network).state_dict()
+        for each in (self.retoucher, self.mean):
+            each.load_state_dict(weights)
 
     def save(self, run: Path) -> None:
         """Write the checkpoint; the one before stays until this one is whole. Raises OutputError."""
