@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 import gioconda
 from gioconda.errors import MissingExtraError, UsageError
-from gioconda.face import LANDMARKS, eye_distance, face_model
+from gioconda.face import EYES, LANDMARKS, eye_distance, face_model
 from gioconda.geometry import rotation
 from gioconda.tracking import Box, Face, default_tracker, tracker_named
 from gioconda.tracking.crops import CROP, Crop, five_points, five_squares, squares
 from gioconda.tracking.detector import Detection, distinct, peaks
 from gioconda.tracking.distilled import BOX_LEANS, NETWORKS, DistilledTracker
-from gioconda.tracking.landmarker import EXPRESSIONS, Reading
+from gioconda.tracking.landmarker import EXPRESSIONS, IRIS_SHARE, Reading, with_whole_gaze
 
 crops = st.builds(
     Crop,
@@ -406,3 +406,25 @@ def test_a_jump_is_followed(portrait):
 def test_a_tracker_that_is_not_installed():
     with pytest.raises(MissingExtraError, match=r"pip install 'gioconda\[mediapipe\]'"):
         tracker_named("mediapipe")
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.5])
+def test_irises_go_the_whole_way_along_their_eyes(lean):
+    """They are moved along the eye alone, rings and all, and nothing else is."""
+    shape = face_model().shape * 100
+    turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
+    points = np.column_stack([shape[:, :2] @ turn.T, shape[:, 2]])
+    along = turn @ [1, 0]
+    for eye in EYES:
+        left, right = points[list(eye.corners), :2]
+        middle = (left + right) / 2
+        points[list(eye.iris), :2] += middle - points[eye.iris[0], :2] + IRIS_SHARE * 10 * (right - left) / 100
+    whole = with_whole_gaze(points)
+    irises = [i for eye in EYES for i in eye.iris]
+    assert np.array_equal(np.delete(whole, irises, axis=0), np.delete(points, irises, axis=0))
+    for eye in EYES:
+        left, right = points[list(eye.corners), :2]
+        assert whole[eye.iris[0], :2] == pytest.approx((left + right) / 2 + 0.1 * (right - left))
+        moved = whole[list(eye.iris)] - points[list(eye.iris)]
+        assert moved == pytest.approx(np.broadcast_to(moved[0], moved.shape))
+        assert moved[0, :2] @ along > 0
