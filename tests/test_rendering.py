@@ -447,13 +447,17 @@ def test_without_a_mask_the_patch_replaces_the_canvas(portrait):
     assert (rgb[9:] == portrait.views[0].rgb[9:]).all()
 
 
-def test_a_far_cheek_that_turns_to_the_camera_is_lent_the_near_one():
-    """Of a face that is freckled and in shade but for the far cheek: turned, that has freckles, and its own light."""
+@pytest.mark.parametrize(("shaded_by", "lent"), [(0.85, True), (0.5, False)])
+def test_a_far_cheek_that_turns_to_the_camera_is_lent_the_near_one(shaded_by, lent):
+    """Of a face that is freckled and in shade but for the far cheek: turned, that has freckles, and its own light.
+
+    In deep shade the near cheek is not believed to be like it.
+    """
     points = (face_model().shape @ rotation(-32, 0, 0).T * 150 + (250, 260, 0)).astype(np.float32)
     far, near = 50, 280
     rgb = np.full((520, 500, 3), (200, 160, 140), np.uint8)
     shaded = np.s_[:, round(float(points[far, 0])) + 30 :]
-    rgb[shaded] = (0.6 * rgb * (1 - 0.25 * (next(noise(1, 520, 500))[..., :1] > 200)))[shaded]
+    rgb[shaded] = (shaded_by * rgb * (1 - 0.25 * (next(noise(1, 520, 500))[..., :1] > 200)))[shaded]
     three_quarters = Studio(View(rgb, points))
     assert three_quarters.sitter.angles[0] == pytest.approx(-32, abs=1)
 
@@ -465,9 +469,9 @@ def test_a_far_cheek_that_turns_to_the_camera_is_lent_the_near_one():
     (plain, light), (freckled, shade) = cheek(far, movement()), cheek(near, movement())
     assert plain < 1
     assert freckled > 4
-    assert shade < 0.7 * light
+    assert shade < 1.1 * shaded_by * light
     turned, still_light = cheek(far, movement(angles=(30, 0, 0)))
-    assert turned > 0.7 * freckled
+    assert (turned > 0.7 * freckled) == lent  # what turns into view has some of its grain in any case
     assert still_light == pytest.approx(light, rel=0.1)
 
 

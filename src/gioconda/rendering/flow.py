@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gioconda.expression import SKIN
 from gioconda.face import Points
+from gioconda.geometry import smoothstep
 from gioconda.parts import bands, occupied
 from gioconda.portrait import View
 from gioconda.rendering.eye_plate import EyePlate
@@ -37,8 +38,9 @@ EDGE = 0.6
 """Blur of edges within the face, in steps in which they were drawn: none of them shows, and the edge stays one."""
 LIGHT = 0.08
 """Half the width, in face widths, over which the light on both halves of a face is compared."""
-BRIGHTER = 2.0
-"""Most by which one half is made brighter or darker for it."""
+BRIGHTER = (1.25, 1.7)
+"""How much brighter or darker one half may be to lend all of its skin, and from where on it lends none: in light from the
+side the other half has shadows of its own, and relit they are streaks."""
 BAND_PIXELS = 4_000_000
 """Pixels that are moved at once: where they come from takes four times the memory of the pixels themselves."""
 
@@ -110,7 +112,9 @@ class FlowRenderer:
         own, other = np.ascontiguousarray(rgb[rows, columns]), taken(self._rgb, came_from, cv2.INTER_CUBIC)
         reach = 2 * round(LIGHT * float(np.ptp(self._source[:SKIN, 0]))) + 1
         light = cv2.blur(own, (reach, reach)) / np.maximum(cv2.blur(other, (reach, reach)), 8).astype(np.float32)
-        lit = np.clip(other * np.clip(light, 1 / BRIGHTER, BRIGHTER), 0, 255).astype(np.uint8)
+        alike, unlike = np.log(BRIGHTER)
+        share *= 1 - smoothstep((np.abs(np.log(np.maximum(light.mean(axis=2), 1e-3))) - alike) / (unlike - alike))
+        lit = np.clip(other * np.clip(light, 1 / BRIGHTER[1], BRIGHTER[1]), 0, 255).astype(np.uint8)
         rgb[rows, columns] = cv2.blendLinear(own, lit, 1 - share, share)
 
     def _draw_rim(

@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 MARGIN = 0.06
 """Of what is not believed along the rim, in face widths."""
-DEEP = 1.5
+DEEP = 2.5
 """Margins inside the rim from which on, over one more, a place is the face itself and nothing that hangs over it."""
 GRAIN = 2.0
 """Most of the skin's fine relief, over its median: strands of hair and edges are no grain."""
