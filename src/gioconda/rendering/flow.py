@@ -39,8 +39,8 @@ EDGE = 0.6
 LIGHT = 0.08
 """Half the width, in face widths, over which the light on both halves of a face is compared."""
 BRIGHTER = (1.25, 1.7)
-"""How much brighter or darker one half may be to lend all of its skin, and from where on it lends none: in light from the
-side the other half has shadows of its own, and relit they are streaks."""
+"""How much brighter or darker one half may be to lend all of its skin, and from where on it lends none: in light from
+the side the other half has shadows of its own, and relit they are streaks."""
 BAND_PIXELS = 4_000_000
 """Pixels that are moved at once: where they come from takes four times the memory of the pixels themselves."""
 
