@@ -21,9 +21,11 @@ from gioconda.face import (
     eye_distance,
     face_model,
 )
+from gioconda.geometry import rotation
 from gioconda.media.files import sha256_of
 from gioconda.rendering import FlowRenderer, composite, make_renderer
 from gioconda.rendering.clues import CELLS, CHANNELS, FRAME, FULL, PICTURE, SHAPE, ShapeDrawer, in_cells, warp_frame
+from gioconda.rendering.mouth_plate import seen_outline
 from gioconda.rendering.renderer import OWN_NETWORK
 from gioconda.rendering.warp import BLACK, CHANGES, FARTHEST, LIGHTEST, STRONGEST, WarpNetwork, apply
 from gioconda.retarget import Sitter, retarget
@@ -642,3 +644,20 @@ def test_weights_that_are_none(portrait, tmp_path):
     for name in ("missing.onnx", "broken.onnx"):
         with pytest.raises(UsageError, match=name):
             make_renderer("warp", views, tmp_path / name)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_far_corner_of_a_mouth_lies_behind_the_lips(side):
+    """Turned by far, an open mouth ends where its lips meet as they are seen; before, it is as wide as it is."""
+    shape = face_model().shape.astype(np.float64)
+    shape[list(LIPS_INNER_LOWER[1:-1]), 1] += 0.2
+    corners = [LIPS_INNER_LOWER[0], LIPS_INNER_LOWER[-1]]
+    for turn, hidden in ((0, 0), (30, 0), (60, 1)):
+        points = shape @ rotation(side * turn, 0, 0).T
+        outline = seen_outline(points)
+        gone = [corner for corner in corners if not (outline == points[corner, :2]).all(axis=1).any()]
+        assert len(gone) == hidden
+        assert all(points[corner, 2] == points[corners, 2].max() for corner in gone)
+        assert cv2.contourArea(outline.astype(np.float32)) > 0.9 * cv2.contourArea(
+            points[list(MOUTH_OUTLINE), :2].astype(np.float32)
+        )

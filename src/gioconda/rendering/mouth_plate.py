@@ -58,7 +58,7 @@ class MouthPlate:
 
     def draw(self, rgb: Rgb, target: Points, moved: Similarity) -> None:
         """Show it between the lips, the head having moved; changes `rgb` in place."""
-        outline = target[_OUTLINE, :2]
+        outline = seen_outline(target)
         left, top, right, bottom = bounding(outline, np.array([1, 1]), *rgb.shape[1::-1])
         if right - left < 2 or bottom - top < 2:
             return
@@ -94,6 +94,22 @@ class MouthPlate:
         below, above = (y - height_at(upper, x)) / self._width, (height_at(lower, x) - y) / self._width
         shadow = 0.5 * np.exp(-np.maximum(below, 0) / 0.035) + 0.25 * np.exp(-np.maximum(above, 0) / 0.02)
         return self._palette.lit(colours, 1 - shadow)
+
+
+def seen_outline(points: Points) -> Array:
+    """The inner edges of the lips, (n, 2), of landmarks, (478, 3), as far as they are seen.
+
+    From the middle they go on until the mouth between them is seen from behind: the far corner of a turned head lies
+    behind the lips.
+    """
+    upper, lower = (points[list(lip), :2].astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
+    # Twice the signed area between a point of both lips and the next, from its diagonals.
+    one, other = lower[1:] - upper[:-1], lower[:-1] - upper[1:]
+    hidden = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0] < 0
+    middle = len(upper) // 2
+    first = middle - int(np.argmax(np.append(hidden[middle - 1 :: -1], True)))
+    last = middle + int(np.argmax(np.append(hidden[middle:], True)))
+    return np.concatenate([upper[first : last + 1], lower[last : first - 1 if first else None : -1]])
 
 
 STILL = Similarity(np.array(1.0), np.eye(3), np.zeros(3))
