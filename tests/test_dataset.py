@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ from gioconda.datasets.shards import export, unpack
 from gioconda.datasets.sources import Label, label, read_labels
 from gioconda.datasets.square import Square
 from gioconda.datasets.work import Done, Facts, Settings
-from gioconda.errors import DatasetError, OutputError, UsageError
+from gioconda.errors import DatasetError, MissingExtraError, OutputError, UsageError
 from gioconda.evaluation.shots import find_sources, load_shot
 from gioconda.learning.dataset import training_shots, usable_stills
 from gioconda.media.pictures import read_picture, write_png
@@ -246,6 +246,19 @@ def test_a_folder_made_otherwise_is_left_alone(data, footage, tmp_path, capsys):
         build(footage, tmp_path, SMALL)
     assert main(["dataset", "build", str(footage), "--out", str(footage / "data")]) == 2
     assert "lies in the folder of videos" in capsys.readouterr().err
+
+
+def test_another_tracker_is_another_dataset(data, footage, tmp_path):
+    """One that was begun when there was no choice was begun with our own."""
+    shutil.copytree(data[0], tmp_path / "data")
+    about = json.loads((tmp_path / "data/build.json").read_text())
+    assert about["settings"].pop("tracker") == "gioconda"
+    (tmp_path / "data/build.json").write_text(json.dumps(about))
+    build(footage, tmp_path / "data", SMALL)
+    with pytest.raises(
+        (UsageError, MissingExtraError), match=r"another tracker|'mediapipe' is not"
+    ):
+        build(footage, tmp_path / "data", replace(SMALL, tracker="mediapipe"))
 
 
 def test_one_run_at_a_time(data, footage):

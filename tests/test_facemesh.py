@@ -12,7 +12,9 @@ import pytest
 
 pytest.importorskip("mediapipe", reason="the extra 'mediapipe' is not installed")
 
+from gioconda.cli import main
 from gioconda.tracking.facemesh import FaceMeshTracker
+from gioconda.tracking.tracker import TRACKERS
 
 
 def test_threads_that_start_networks_leave_standard_error_as_it_was(portrait, capfd):
@@ -51,3 +53,17 @@ def test_standard_error_may_be_closed(picture):
         text=True,
     )
     assert (done.returncode, done.stdout.count("--box")) == (0, 1)
+
+
+def test_a_dataset_is_built_with_it(picture, tmp_path):
+    footage = tmp_path / "footage"
+    footage.mkdir()
+    (footage / picture.name).write_bytes(picture.read_bytes())
+    found = {}
+    for tracker in TRACKERS:
+        out = tmp_path / tracker
+        command = ["dataset", "build", str(footage), "--out", str(out), "--size", "128", "--jobs", "1"]
+        assert main([*command, "--licence", "own", "--tracker", tracker]) == 0
+        found[tracker] = np.load(out / "stills.npz")["landmarks"]
+    assert found["gioconda"].shape == found["mediapipe"].shape == (1, 478, 3)
+    assert (found["gioconda"] != found["mediapipe"]).any()

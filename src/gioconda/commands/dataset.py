@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, number, verb
+from gioconda.commands.options import Verbs, add_tracker, number, verb
 from gioconda.progress import bar
 
 
@@ -51,6 +51,7 @@ def _add_build(actions: Verbs) -> None:
     added.add_argument(
         "--longest", type=number, default=20.0, metavar="SECONDS", help="part longer shots (default: 20)"
     )
+    add_tracker(added)
     added.add_argument(
         "--people",
         choices=("folders", "videos"),
@@ -90,7 +91,14 @@ def _build(options: argparse.Namespace) -> None:
     summary = build(
         options.videos,
         options.out,
-        Settings(options.size, options.faces, options.max_upscale, options.least_frames, options.longest),
+        Settings(
+            options.size,
+            options.faces,
+            options.max_upscale,
+            options.least_frames,
+            options.longest,
+            options.tracker,
+        ),
         Choice(
             people=options.people,
             labels=options.labels,

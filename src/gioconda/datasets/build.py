@@ -43,6 +43,7 @@ from gioconda.media.files import spoken_os_error
 from gioconda.media.pictures import PICTURE_SUFFIXES
 from gioconda.media.video import open_media
 from gioconda.progress import Progress, quiet
+from gioconda.tracking import tracker_named
 from gioconda.untrusted import parse_json
 
 SETTINGS, PROGRESS, SHEET = "build.json", "progress.jsonl", "sheet.jpg"
@@ -110,10 +111,12 @@ def build(
 
     Raises:
         UsageError: a number out of range, a list that is wrong, nothing in the folder, another run at work.
+        MissingExtraError: the tracker is not installed.
         OutputError: the dataset cannot be written, or the disk is too small.
     """
     settings, choice = settings or Settings(), choice or Choice()
     _check(videos, out, settings, choice, jobs)
+    tracker_named(settings.tracker)  # where it is not installed, that is said once, not of every file
     if identity is not None:
         check_network(identity)
     files = find_files(videos)
@@ -209,8 +212,9 @@ def _claimed(out: Path, settings: Settings, identity: Path | None) -> Iterator[_
             raise OutputError(f"{out} is a folder with files in it that no build made; give a new or an empty folder")
         if not (out / SETTINGS).exists():
             write_bytes(out / SETTINGS, json.dumps(wanted, indent=1).encode())
-        made = parse_json((out / SETTINGS).read_bytes())
-        _compare(out, made if isinstance(made, dict) else {}, wanted)
+        made = _dict(parse_json((out / SETTINGS).read_bytes()))
+        # What a build of an earlier version could not choose was as it is now by default.
+        _compare(out, {**made, "settings": {**asdict(Settings()), **_dict(made.get("settings"))}}, wanted)
         for name in ("clips", "stills"):
             (out / name).mkdir(exist_ok=True)
         file = (out / PROGRESS).open("a+b")

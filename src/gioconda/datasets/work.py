@@ -43,8 +43,8 @@ from gioconda.media.clip import ClipWriter
 from gioconda.media.pictures import PICTURE_SUFFIXES, read_picture
 from gioconda.media.video import VideoReader
 from gioconda.neutral import head_pose
-from gioconda.tracking import Tracker, default_tracker
-from gioconda.tracking.tracker import Rgb
+from gioconda.tracking import tracker_named
+from gioconda.tracking.tracker import Rgb, TrackerName
 
 RATE = 15.0
 """Frames per second to which videos are thinned, as far as leaving out whole frames can: 11 to 22."""
@@ -64,6 +64,7 @@ class Settings:
         max_upscale: crop pixels per source pixel above which a face is too soft.
         least_frames: frames of the shortest shot.
         longest: seconds of the longest shot; a longer one is parted.
+        tracker: what finds and follows the faces.
     """
 
     size: int = 256
@@ -71,6 +72,7 @@ class Settings:
     max_upscale: float = 2.0
     least_frames: int = 16
     longest: float = 20.0
+    tracker: TrackerName = "gioconda"
 
 
 @dataclass(frozen=True)
@@ -195,10 +197,8 @@ def process(job: Job) -> Done:
         return Done(job.file, size, skipped=f"{type(error).__name__}: {error}")
 
 
-@cache
-def _tracker() -> Tracker:
-    """One for a whole process: its networks hold memory."""
-    return default_tracker()
+_tracker = cache(tracker_named)
+"""One for a whole process: its networks hold memory."""
 
 
 # Videos
@@ -236,7 +236,7 @@ def _shots(job: Job, name: str) -> Done:
         looked = _Counted(frame.rgb for frame in islice(ahead(video), 0, None, step))
         shots: list[_Shot] = []
         longest = 0
-        for run in find_runs(looked, fps, _tracker(), limits):
+        for run in find_runs(looked, fps, _tracker(settings.tracker), limits):
             longest = max(longest, len(run.points))
             if len(run.points) < max(2, settings.least_frames):
                 left_out["runs of too few frames"] += 1
@@ -365,7 +365,7 @@ def _stills(job: Job, name: str) -> Done:
     picture = read_picture(job.path)
     left_out: Counter[str] = Counter()
     stills = []
-    search = _tracker().find(picture.rgb)
+    search = _tracker(settings.tracker).find(picture.rgb)
     for number, face in enumerate(search.faces[: settings.faces]):
         source = face.points[None].astype(np.float64)
         square = Square.around(source)
