@@ -255,9 +255,7 @@ def test_another_tracker_is_another_dataset(data, footage, tmp_path):
     assert about["settings"].pop("tracker") == "gioconda"
     (tmp_path / "data/build.json").write_text(json.dumps(about))
     build(footage, tmp_path / "data", SMALL)
-    with pytest.raises(
-        (UsageError, MissingExtraError), match=r"another tracker|'mediapipe' is not"
-    ):
+    with pytest.raises((UsageError, MissingExtraError), match=r"another tracker|'mediapipe' is not"):
         build(footage, tmp_path / "data", replace(SMALL, tracker="mediapipe"))
 
 
