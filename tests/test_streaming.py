@@ -3,10 +3,12 @@
 import struct
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +16,7 @@ from PIL import Image
 from gioconda import Motion, Performance, animate
 from gioconda.errors import VideoError
 from gioconda.face import face_model
-from gioconda.media.ahead import ahead, depth_for
+from gioconda.media.ahead import ahead, depth_for, side_by_side, threads_for
 from gioconda.media.pictures import write_png
 from gioconda.media.video import probe_video
 from makers import acting, film, jaw, movement, noise, performed, posed, still
@@ -178,6 +180,63 @@ def test_the_larger_frames_are_the_fewer_are_made_ahead(size, frames):
             # One is with the consumer, and one is held until there is room for it.
             assert len(made) <= number + 1 + frames + 1
     assert len(made) < 20
+
+
+def test_items_are_worked_on_side_by_side_and_keep_their_order():
+    both = threading.Barrier(2, timeout=10)
+
+    def doubled(number):
+        both.wait()  # passed only where two are at work at once
+        time.sleep(0.01 * (number % 2))
+        return 2 * number
+
+    assert list(side_by_side(doubled, range(10), 2)) == list(range(0, 20, 2))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_comes_in_its_turn_and_nothing_is_begun_after_it(threads):
+    begun = []
+
+    def inverse(number):
+        begun.append(number)
+        return 1 / (5 - number)
+
+    made = side_by_side(inverse, range(1000), threads)
+    assert [next(made) for _ in range(5)] == [1 / 5, 1 / 4, 1 / 3, 1 / 2, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(made)
+    assert len(begun) <= 5 + 1 + threads
+    begun.clear()
+    with closing(side_by_side(inverse, range(6, 1000), threads)) as made:
+        assert next(made) == -1
+    assert len(begun) <= 1 + threads
+
+
+@pytest.mark.parametrize(
+    ("size", "most"), [((512, 512), 4), ((1920, 1080), 3), ((2160, 2160), 1), ((10_000, 10_000), 1)]
+)
+def test_the_larger_frames_are_the_fewer_are_drawn_at_once(size, most):
+    cores = cv2.getNumThreads()
+    try:
+        for allowed in (1, 2, 8):
+            cv2.setNumThreads(allowed)
+            assert threads_for(size) == min(most, allowed)
+    finally:
+        cv2.setNumThreads(cores)
+
+
+def test_frames_are_the_same_however_many_are_drawn_at_once(portrait, captured):
+    cores = cv2.getNumThreads()
+    try:
+        clips = []
+        for threads in (1, 3):
+            cv2.setNumThreads(threads)
+            clips.append([frame.rgb for frame in animate(portrait, captured, size=160, fps=5)])
+    finally:
+        cv2.setNumThreads(cores)
+    assert len(clips[0]) > 4
+    assert np.ptp(np.stack(clips[0]), axis=0).max() > 0
+    np.testing.assert_array_equal(*clips)
 
 
 @pytest.mark.parametrize(("name", "place", "code"), [("a.gif", 6, "<HH"), ("a.png", 16, ">II")])

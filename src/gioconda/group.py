@@ -9,6 +9,7 @@ from typing import Any
 
 from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.errors import UsageError
+from gioconda.media.ahead import side_by_side, threads_for
 from gioconda.media.clip import Sound
 from gioconda.media.video import sound_origin
 from gioconda.performance import Motion, Performance
@@ -76,9 +77,11 @@ class Group:
         """The frames from some number on. A frame depends on nothing but its number."""
         canvas = self.animations[0].portrait.views[0]
         people = [(animation.performance, animation.painter()) for animation in self.animations]
-        for index in range(first, len(self)):
-            patches = [paint(_motion(performance, index / self.fps)) for performance, paint in people]
-            yield Frame.of(canvas, *patches)
+
+        def drawn(index: int) -> Frame:
+            return Frame.of(canvas, *(paint(_motion(performance, index / self.fps)) for performance, paint in people))
+
+        yield from side_by_side(drawn, range(first, len(self)), threads_for(self.size))
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types."""

@@ -20,7 +20,7 @@ from gioconda.credentials.statement import Disclosure, Statement
 from gioconda.editing import eased_into
 from gioconda.errors import UsageError
 from gioconda.inference import AUTO
-from gioconda.media.ahead import ahead, depth_for
+from gioconda.media.ahead import ahead, depth_for, side_by_side, threads_for
 from gioconda.media.clip import ClipWriter, Sound, check_output, is_still_output
 from gioconda.media.files import sha256_of
 from gioconda.performance import Motion, Performance
@@ -106,8 +106,8 @@ class Animation:
         """The frames from some number on. A frame depends on nothing but its number: they are always the same."""
         canvas = self.portrait.views[0]
         paint = self.painter()
-        for motion in self.performance.resampled(self.fps, first):
-            yield Frame.of(canvas, paint(motion))
+        motions = self.performance.resampled(self.fps, first)
+        yield from side_by_side(lambda motion: Frame.of(canvas, paint(motion)), motions, threads_for(self.size))
 
     def identity(self) -> dict[str, Any]:
         """All that decides about the frames, in JSON's types: two animations of one identity look alike."""
@@ -188,7 +188,10 @@ def painter(
     weights: Path | Avatar | None,
     device: str = AUTO,
 ) -> Callable[[Motion], Patch]:
-    """What draws the face region of a portrait for a movement; the arguments are the attributes of `Animation`."""
+    """What draws the face region of a portrait for a movement, in any number of threads at once.
+
+    The arguments are the attributes of `Animation`.
+    """
     canvas = portrait.views[0]
     height, width = canvas.rgb.shape[:2]
     others = [view.points for view in portrait.views[1:]]

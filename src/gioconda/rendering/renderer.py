@@ -41,7 +41,10 @@ class Patch:
 
 
 class Renderer(Protocol):
-    """Draws the face region of the first view (the canvas) with the landmarks elsewhere."""
+    """Draws the face region of the first view (the canvas) with the landmarks elsewhere.
+
+    It remembers nothing from one frame to the next, and draws several at once in as many threads.
+    """
 
     def __call__(self, target: Points) -> Patch:
         """The face region with the landmarks at `target`, (478, 3) in canvas pixels."""

@@ -9,8 +9,10 @@ the picture's resolution, brush strokes and grain.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from gioconda.avatar import Avatar
 from gioconda.errors import AvatarError, UsageError
 from gioconda.face import Points
-from gioconda.inference import AUTO, answers, fastest_network, start_network
+from gioconda.inference import AUTO, CPU, PROVIDERS, answers, fastest_network, start_network
 from gioconda.parts import bands, occupied
 from gioconda.portrait import View
 from gioconda.rendering.clues import CELLS, CHANNELS, FACE, FRAME, ShapeDrawer, in_cells, warp_frame
@@ -64,10 +66,12 @@ class WarpNetwork:
     Attributes:
         name: of its file, or what messages call it.
         session: in which it runs.
+        turn: who holds it may ask: not every device answers several threads at once.
     """
 
     name: Path | str
     session: InferenceSession
+    turn: AbstractContextManager[object]
 
     @staticmethod
     def load(path: Path, device: str = AUTO) -> WarpNetwork:
@@ -108,11 +112,13 @@ class WarpNetwork:
         wanted = [("clues", [1, CHANNELS, CELLS, CELLS])]
         if [(i.name, i.shape) for i in inputs] != wanted or len(outputs) != 1:
             raise UsageError(f"{name}: another network; give the warp.onnx that 'gioconda train warp' wrote")
-        return WarpNetwork(name, session)
+        on_cpu = session.get_providers() == [PROVIDERS[CPU]]
+        return WarpNetwork(name, session, nullcontext() if on_cpu else Lock())
 
     def __call__(self, seen: Array) -> Array:
         """What it says of `clues.in_cells`, within what it may say: float32 (CELLS, CELLS, CHANGES)."""
-        (said,) = answers(self.session, seen[None], [(1, CHANGES, CELLS, CELLS)], self.name)
+        with self.turn:
+            (said,) = answers(self.session, seen[None], [(1, CHANGES, CELLS, CELLS)], self.name)
         most = np.array([FARTHEST] * 2 + [STRONGEST] * 3, np.float32)
         return np.clip(said[0].transpose(1, 2, 0), -most, most)
 
