@@ -12,6 +12,7 @@ from gioconda.geometry import rotation
 from gioconda.rendering import Patch, composite, make_renderer
 from gioconda.rendering.field import Field
 from gioconda.rendering.head import Head
+from gioconda.rendering.pixels import Pixels
 from gioconda.rendering.rim import Rim
 from gioconda.retarget import Sitter, retarget
 from gioconda.tracking import default_tracker
@@ -489,3 +490,26 @@ def test_the_grain_of_a_cheek_that_turns_into_view_is_not_drawn_out():
     across, down = across_and_down(movement(angles=(34, 0, 0)))
     assert down > 2
     assert across > 0.7 * down
+
+
+def test_pixels_are_exact_and_between_them_nearly_as_by_cubic_curves():
+    rng = np.random.default_rng(3)
+    rgb = cv2.GaussianBlur(rng.integers(0, 255, (80, 90, 3), np.uint8), (0, 0), 1)
+    places = np.dstack(np.meshgrid(np.arange(90.0), np.arange(80.0))).astype(np.float32)
+    np.testing.assert_array_equal(Pixels(rgb).at(places), rgb)
+    moved = places + np.float32(0.3)
+    cubic = cv2.remap(rgb, moved, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    linear = cv2.remap(rgb, moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = np.s_[5:-5, 5:-5]
+
+    def off(other):
+        return np.abs(cubic[inside].astype(float) - other[inside]).mean()
+
+    assert off(Pixels(rgb).at(moved)) < off(linear) / 2
+
+
+def test_large_pictures_are_not_enlarged_for_it():
+    rgb = np.random.default_rng(0).integers(0, 255, (2500, 2100, 3), np.uint8)
+    places = np.array([[[700.5, 1200.25]]], np.float32)
+    cubic = cv2.remap(rgb, places, None, cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(Pixels(rgb).at(places), cubic)

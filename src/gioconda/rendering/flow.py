@@ -24,6 +24,7 @@ from gioconda.rendering.field import Displacement, Field, territory
 from gioconda.rendering.head import Head
 from gioconda.rendering.iris import find_irises
 from gioconda.rendering.mouth_plate import MouthPlate
+from gioconda.rendering.pixels import Pixels
 from gioconda.rendering.plates import taken
 from gioconda.rendering.renderer import Patch
 from gioconda.rendering.rim import Rim
@@ -53,6 +54,7 @@ class FlowRenderer:
         left, top, right, bottom = _region(canvas)
         self._corner = np.array([left, top, 0], np.float32)
         self._rgb = np.ascontiguousarray(canvas.rgb[top:bottom, left:right])
+        self._pixels = Pixels(self._rgb)
         self._alpha = None if canvas.alpha is None else np.ascontiguousarray(canvas.alpha[top:bottom, left:right])
         self._source = canvas.points.astype(np.float32) - self._corner
         height, width = self._rgb.shape[:2]
@@ -84,7 +86,7 @@ class FlowRenderer:
         height, width = rgb.shape[:2]
         for rows in bands(height, width, BAND_PIXELS):
             came_from = self._places(displacement.back, rows)
-            taken(self._rgb, came_from, cv2.INTER_CUBIC, rgb[rows])
+            self._pixels.at(came_from, rgb[rows])
             if self._alpha is not None and alpha is not None:
                 taken(self._alpha, came_from, cv2.INTER_LINEAR, alpha[rows])
             self._draw_rim(rgb[rows], None if alpha is None else alpha[rows], displacement, rows, came_from)
@@ -109,7 +111,7 @@ class FlowRenderer:
         came_from = self._places(displacement.other, rows, columns)
         # Along the rim of that half there may be hair, or a turban.
         share = _enlarged(displacement.lent, self._scale, rows, width)[:, columns] * self._rim.deep(came_from)
-        own, other = np.ascontiguousarray(rgb[rows, columns]), taken(self._rgb, came_from, cv2.INTER_CUBIC)
+        own, other = np.ascontiguousarray(rgb[rows, columns]), self._pixels.at(came_from)
         reach = 2 * round(LIGHT * float(np.ptp(self._source[:SKIN, 0]))) + 1
         light = cv2.blur(own, (reach, reach)) / np.maximum(cv2.blur(other, (reach, reach)), 8).astype(np.float32)
         alike, unlike = np.log(BRIGHTER)
