@@ -272,6 +272,18 @@ def test_shut_eyes_hide_the_iris(large, eye):
     assert dark[1].sum() < 0.25 * dark[0].sum()
 
 
+@pytest.mark.parametrize("eye", EYES)
+def test_lashes_of_a_shut_eye_have_not_the_colour_of_the_iris(large, eye):
+    view = large.view
+    violet = view.rgb.copy()
+    violet[disc(eye, view.points, violet.shape, 1.1) & inside(eye.outline, view.points, violet.shape)] = (70, 0, 140)
+    shut = movement(lids=(0, 0))
+    after, points = Studio(replace(view, rgb=violet)).shown(shut).astype(int), large.target(shut)
+    lashes = inside(eye.upper + eye.lower[::-1], points, after.shape)
+    bluer = (after[..., 2] - after[..., 0])[cv2.dilate(lashes.astype(np.uint8), np.ones((5, 5))) > 0]
+    assert bluer.max() < 20
+
+
 def test_one_eye_winks(studio):
     off = np.abs(studio.shown(movement(lids=(0, 1))).astype(int) - studio.view.rgb).max(axis=2)
     left, right = (off[disc(eye, studio.view.points, off.shape, 1.0)] for eye in EYES)

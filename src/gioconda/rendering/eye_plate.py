@@ -52,7 +52,7 @@ class EyePlate:
         white, ball = self._unlidded(picture, relief, source, left, top)
         self._white, self._ball = Sheet(white, left, top), Sheet(ball, left, top)
         self._skin = Sheet(_levels(_eyeless(rgb, source, polygon, box) + relief), left, top)
-        self._lashes = _lash_colour(rgb, source, self._eye)
+        self._lashes = _lash_colour(rgb, source, self._eye, iris)
         self._stroke = LASH_WIDTH * float(eye_distance(source))
 
     def _unlidded(self, picture: Rgb, relief: Array, source: Points, left: int, top: int) -> tuple[Rgb, Rgb]:
@@ -169,9 +169,9 @@ SHADE = 0.25
 """How far the upper lid's shadow reaches into the eye, in painted openings."""
 LID_SHADOW = 0.4
 """How much darker it is at that lid's edge."""
-LASH_WIDTH = 0.045
+LASH_WIDTH = 0.035
 """Width of the line of shut lashes in its middle, in eye distances."""
-LASH_SHARE = 0.85
+LASH_SHARE = 0.75
 """How much of what is under that line it covers."""
 
 
@@ -198,8 +198,17 @@ def _round_eye(points: Points, eye: Eye) -> Array:
     """Outline, (n, 2), of an eye with its lashes, rims and fold."""
     upper, lower = points[list(eye.upper), :2], points[list(eye.lower), :2]
     ends, down = points[list(eye.corners), :2], lower - upper
-    out = 0.12 * (ends[1] - ends[0])
-    return np.concatenate([ends[:1] - out, points[list(eye.hollow), :2], ends[1:] + out, (lower + 0.5 * down)[::-1]])
+    across = ends[1] - ends[0]
+    # A shut eye has a rim too.
+    below = np.maximum(0.5 * down @ _down(across), BELOW * np.linalg.norm(across))
+    bottom = lower + below[:, None] * _down(across)
+    out = 0.12 * across
+    return np.concatenate([ends[:1] - out, points[list(eye.hollow), :2], ends[1:] + out, bottom[::-1]])
+
+
+def _down(across: Array) -> Array:
+    """Unit vector down the face, given one from the picture-left corner of an eye to the other."""
+    return np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-9)
 
 
 def _eyeless(rgb: Rgb, source: Points, polygon: Array, box: tuple[int, int, int, int]) -> Array:
@@ -231,15 +240,19 @@ def _softness(polygon: Array) -> tuple[int, int]:
     return soft, soft
 
 
+BELOW = 0.08
+"""How far below the lower lid's edge, in widths of the eye, its rim reaches at least."""
 FOLD = 0.08
 """How much darker the fold of a shut lid is."""
 GRAIN = 10
 """Most levels by which the grain of skin, canvas or brush departs from its surroundings."""
 
 
-def _lash_colour(rgb: Rgb, source: Points, eye: Eye) -> Array:
-    """The dark of the upper lid's edge in the picture, float RGB."""
-    at = np.rint(source[list(eye.upper[2:-2]), :2]).astype(int)
+def _lash_colour(rgb: Rgb, source: Points, eye: Eye, iris: Iris) -> Array:
+    """The dark of the upper lid's edge in the picture, float RGB, where the iris is not."""
+    edge = source[list(eye.upper[1:-1]), :2]
+    away = iris.distance(edge[:, 0], edge[:, 1])
+    at = np.rint(edge[(away > 1.2) | (away >= np.sort(away)[-3])]).astype(int)
     reach = max(1, round(0.02 * float(eye_distance(source))))
     height, width = rgb.shape[:2]
     strips = [rgb[max(y - reach, 0) : y + reach + 1, max(min(x, width - 1), 0)] for x, y in at if 0 <= y < height]
