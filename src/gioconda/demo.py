@@ -9,6 +9,7 @@ import numpy as np
 
 from gioconda.drivers import builtin, builtin_names
 from gioconda.errors import MissingExtraError, OutputError
+from gioconda.lids import fit_lids
 from gioconda.media.clip import check_output
 from gioconda.pipeline import Reel, animate
 from gioconda.portrait import Portrait, View
@@ -32,7 +33,7 @@ def demo_portrait() -> Portrait:
         ) from error
     rgb = np.ascontiguousarray(astronaut()[:256, 96:352])
     rgb = np.asarray(cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
-    return Portrait((View(rgb, default_tracker().find(rgb).faces[0].points),))
+    return Portrait((View(rgb, fit_lids(rgb, default_tracker().find(rgb).faces[0].points)),))
 
 
 def make_demo(folder: Path, progress: Progress = quiet) -> list[Path]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import NoFaceError, UsageError
 from gioconda.face import Points
+from gioconda.lids import fit_lids
 from gioconda.marks import marks_of_pictures
 from gioconda.media.files import sha256_of
 from gioconda.media.pictures import MAX_PIXELS, Picture, read_picture
@@ -187,12 +188,12 @@ class Portrait:
 
 
 def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box: Box | None = None) -> Face:
-    """One face of a picture: by number, largest first, or inside a box.
+    """One face of a picture: by number, largest first, or inside a box; its lids are fitted to the picture.
 
     Raises:
         NoFaceError, UsageError: as `Portrait.from_pictures`.
     """
-    return _numbered(_search(picture, path, tracker, box), path, face)
+    return Face(fit_lids(picture.rgb, _numbered(_search(picture, path, tracker, box), path, face).points))
 
 
 def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int]) -> list[View]:
@@ -200,7 +201,13 @@ def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int])
     found = _search(picture, path, tracker, None)
     chosen = [_numbered(found, path, number) for number in faces]
     return [
-        View(picture.rgb, face.points, picture.alpha, _neighbours(face, found.faces), sha256_of(path))
+        View(
+            picture.rgb,
+            fit_lids(picture.rgb, face.points),
+            picture.alpha,
+            _neighbours(face, found.faces),
+            sha256_of(path),
+        )
         for face in chosen
     ]
 

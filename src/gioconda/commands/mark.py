@@ -61,6 +61,7 @@ def _run(options: argparse.Namespace) -> None:
 def _begin(options: argparse.Namespace, picture: Picture) -> tuple[Marks, str]:
     """Marks to begin with, and a word about where they come from."""
     from gioconda.face import eye_distance
+    from gioconda.lids import fit_lids
     from gioconda.marks import FIRST, marks_of, read_marks
     from gioconda.neutral import mouth_gap
     from gioconda.tracking import tracker_named
@@ -73,7 +74,7 @@ def _begin(options: argparse.Namespace, picture: Picture) -> tuple[Marks, str]:
     faces = tracker_named(options.tracker).find(picture.rgb).faces
     if not faces:
         return {}, ""
-    points = faces[0].points
+    points = fit_lids(picture.rgb, faces[0].points)
     names = [*FIRST, "mouth_left", "mouth_right"]
     if mouth_gap(points) > OPEN * eye_distance(points):
         names += ["mouth_top", "mouth_bottom"]

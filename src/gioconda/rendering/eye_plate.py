@@ -40,6 +40,7 @@ class EyePlate:
         outline = source[self._outline, :2]
         self._depth = float(source[self._outline, 2].mean())
         self._iris, self._looking = iris, source[self._eye.iris[0], :2]
+        self._inner = source[self._eye.corners[1 - side], :2]
         self._width = float(np.linalg.norm(outline[0] - outline[len(self._eye.upper) - 1]))
         self._feather = 0.012 * float(eye_distance(source))
         self._gap = self._lid_gap(source)
@@ -81,6 +82,11 @@ class EyePlate:
         ball = rings + cv2.blur((inner & (from_iris < 1.2)).astype(np.float32), (3, 3))[..., None] * (picture - rings)
         return _levels(white), _levels(ball)
 
+    def _caruncle(self, x: Array, y: Array) -> Array:
+        """How far pixels of the picture belong to the pink of the corner beside the nose, which stays as it is."""
+        corner = np.hypot(x - self._inner[0], y - self._inner[1]) / self._width
+        return smoothstep((CARUNCLE - corner) / (0.5 * CARUNCLE)) * smoothstep((self._iris.distance(x, y) - 1.2) / 0.2)
+
     def _below_lid(self, points: Points, x: Array, y: Array) -> Array:
         """How far pixels are below the edge of the upper lid."""
         return y - height_at(points[list(self._eye.upper), :2], x)
@@ -116,13 +122,14 @@ class EyePlate:
             made += smoothstep((1.14 - away) / 0.2)[..., None] * (self._ball.sample(ball_x, ball_y) - made)
             shade = np.exp(-np.maximum(self._below_lid(target, x, y), 0) / self._shadow)
             made *= (1 - LID_SHADOW * shade)[..., None]
-            colours += change * (made - colours)
+            kept = self._caruncle(in_x, in_y) * smoothstep((away - 1) / 0.2)
+            colours += (change * (1 - kept))[..., None] * (made - colours)
         blend(rgb[top:bottom, left:right], colours, mask)
         self._draw_lashes(rgb, target, opened)
 
     def _draw_skin(self, rgb: Rgb, target: Points, back: Array, opened: float) -> None:
         """The lid that comes down: smooth skin in place of what a painted fold and lashes would be stretched to."""
-        share = float(smoothstep((0.65 - opened) / 0.4))
+        share = float(smoothstep((0.75 - opened) / 0.35))
         if share == 0:
             return
         polygon = _round_eye(target, self._eye)
@@ -169,6 +176,8 @@ SHADE = 0.25
 """How far the upper lid's shadow reaches into the eye, in painted openings."""
 LID_SHADOW = 0.4
 """How much darker it is at that lid's edge."""
+CARUNCLE = 0.2
+"""How far the pink of the corner beside the nose reaches into the eye, in widths of the eye."""
 LASH_WIDTH = 0.035
 """Width of the line of shut lashes in its middle, in eye distances."""
 LASH_SHARE = 0.75
