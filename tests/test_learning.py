@@ -3,6 +3,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -630,6 +632,33 @@ def test_the_exported_network_is_the_mean_of_the_weights(exported):
     assert said.shape == (1, CHANGES, CELLS, CELLS)
     assert np.abs(said - expected).max() < 1e-4
     assert np.abs(said).max() > 0.1
+
+
+def test_the_mean_of_two_networks(tmp_path):
+    """The card lists everybody whom one of the two learned from."""
+    learners, files = [], []
+    for number, people in enumerate((["p001", "p002"], ["p002", "p003"])):
+        run = tmp_path / str(number)
+        run.mkdir()
+        learner = _Learner(TINY, "cpu")
+        learner.mean.load_state_dict(wild_retoucher(number).state_dict())
+        learner.save(run)
+        (run / TRAINED_ON).write_text(json.dumps({"people": people, "shots": [f"{person}_1" for person in people]}))
+        export_warp(run, run / "warp.onnx", {"name": "warp"})
+        learners.append(learner.mean.state_dict())
+        files.append(run / "warp.onnx")
+    out, tool = tmp_path / "mean.onnx", Path(__file__).parents[1] / "tools/mean_network.py"
+    subprocess.run([sys.executable, tool, out, *files], check=True)
+    for name, value in read_weights(out).items():
+        assert torch.allclose(value, (learners[0][name] + learners[1][name]) / 2, atol=1e-7)
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["trained_on"] == {"people": ["p001", "p002", "p003"], "shots": ["p001_1", "p002_1", "p003_1"]}
+    assert len(card["mean_of"]) == 2
+    # Whom a network learned from must be known.
+    files[1].with_suffix(".json").unlink()
+    refused = subprocess.run([sys.executable, tool, out, *files], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "no card" in refused.stderr
 
 
 def test_a_run_begins_with_an_exported_network(exported, data, tmp_path):
