@@ -463,11 +463,11 @@ def test_without_a_mask_the_patch_replaces_the_canvas(portrait):
     assert (rgb[9:] == portrait.views[0].rgb[9:]).all()
 
 
-@pytest.mark.parametrize(("shaded_by", "lent"), [(0.85, True), (0.5, False)])
+@pytest.mark.parametrize(("shaded_by", "lent"), [(0.9, True), (0.72, False), (0.5, False)])
 def test_a_far_cheek_that_turns_to_the_camera_is_lent_the_near_one(shaded_by, lent):
     """Of a face that is freckled and in shade but for the far cheek: turned, that has freckles, and its own light.
 
-    In deep shade the near cheek is not believed to be like it.
+    In deep shade the near cheek is not believed to be like it, nor where the shade is lighter but all over it.
     """
     points = (face_model().shape @ rotation(-32, 0, 0).T * 150 + (250, 260, 0)).astype(np.float32)
     far, near = 50, 280

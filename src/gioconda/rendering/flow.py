@@ -37,11 +37,14 @@ FIELD_PIXELS = 2048
 """Longest side at which movement is computed; beyond, it is enlarged. Pixels are taken at the picture's own size."""
 EDGE = 0.6
 """Blur of edges within the face, in steps in which they were drawn: none of them shows, and the edge stays one."""
-LIGHT = 0.08
+LIGHT = 0.1
 """Half the width, in face widths, over which the light on both halves of a face is compared."""
 BRIGHTER = (1.25, 1.7)
 """How much brighter or darker one half may be to lend all of its skin, and from where on it lends none: in light from
 the side the other half has shadows of its own, and relit they are streaks."""
+OFF = 0.16, 0.24
+"""How much that may be on the mean, as a logarithm, to lend all, and from where on nothing is lent: the edges of those
+shadows would be seen."""
 BAND_PIXELS = 4_000_000
 """Pixels that are moved at once: where they come from takes four times the memory of the pixels themselves."""
 
@@ -115,7 +118,11 @@ class FlowRenderer:
         reach = 2 * round(LIGHT * float(np.ptp(self._source[:SKIN, 0]))) + 1
         light = cv2.blur(own, (reach, reach)) / np.maximum(cv2.blur(other, (reach, reach)), 8).astype(np.float32)
         alike, unlike = np.log(BRIGHTER)
-        share *= 1 - smoothstep((np.abs(np.log(np.maximum(light.mean(axis=2), 1e-3))) - alike) / (unlike - alike))
+        off = np.abs(np.log(np.maximum(light.mean(axis=2), 1e-3)))
+        whole = float((share * off).sum() / max(share.sum(), 1e-6))
+        share *= (1 - smoothstep((off - alike) / (unlike - alike))) * (
+            1 - smoothstep((whole - OFF[0]) / (OFF[1] - OFF[0]))
+        )
         lit = np.clip(other * np.clip(light, 1 / BRIGHTER[1], BRIGHTER[1]), 0, 255).astype(np.uint8)
         rgb[rows, columns] = cv2.blendLinear(own, lit, 1 - share, share)
 
