@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import math
 import os
@@ -39,7 +38,7 @@ from gioconda.datasets.sources import People as PeopleRule
 from gioconda.datasets.summary import Summary
 from gioconda.datasets.work import Done, Job, Settings, process, still_points
 from gioconda.errors import GiocondaError, OutputError, UsageError
-from gioconda.media.files import spoken_os_error
+from gioconda.media.files import sha256_of, spoken_os_error
 from gioconda.media.pictures import PICTURE_SUFFIXES
 from gioconda.media.video import open_media
 from gioconda.progress import Progress, quiet
@@ -204,7 +203,7 @@ class _Log:
 @contextlib.contextmanager
 def _claimed(out: Path, settings: Settings, identity: Path | None) -> Iterator[_Log]:
     """The folder for this run alone, with what earlier runs noted in it."""
-    network = hashlib.sha256(identity.read_bytes()).hexdigest() if identity else None
+    network = sha256_of(identity) if identity else None
     wanted = {"format": "gioconda-dataset", "version": 1, "settings": asdict(settings), "identity": network}
     try:
         out.mkdir(exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -28,7 +27,7 @@ from gioconda.datasets.layout import (
 )
 from gioconda.errors import DatasetError, OutputError, UsageError
 from gioconda.face import LANDMARKS
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.progress import Progress, quiet
 from gioconda.untrusted import parse_json, read_array
 
@@ -190,9 +189,7 @@ def _write_shard(path: Path, samples: list[_Sample]) -> _Shard:
                     tar.addfile(entry, io.BytesIO(content))
     except OSError as error:
         raise OutputError(f"cannot write {path}: {spoken_os_error(error)}") from error
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _Shard(path.name, path.stat().st_size, digest, len(samples))
+    return _Shard(path.name, path.stat().st_size, sha256_of(path), len(samples))
 
 
 # Back
@@ -224,10 +221,9 @@ def _check_length(path: Path, expected: int) -> None:
 
 def _read_shard(path: Path, sha256: str) -> Iterator[_Sample]:
     """The samples of a shard, each when all its members have been read."""
+    if sha256_of(path) != sha256:
+        raise DatasetError(f"{path} is damaged: its content is not what was exported; copy it again")
     with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise DatasetError(f"{path} is damaged: its content is not what was exported; copy it again")
-        file.seek(0)
         yield from _samples(path, file)
 
 

@@ -7,7 +7,6 @@ folders); what it gives back is the one line that the build keeps of the file.
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator
@@ -40,6 +39,7 @@ from gioconda.face import LANDMARKS, Points, bounds, eye_distance, face_model
 from gioconda.geometry import angles
 from gioconda.media.ahead import ahead
 from gioconda.media.clip import ClipWriter
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import PICTURE_SUFFIXES, read_picture
 from gioconda.media.video import VideoReader
 from gioconda.neutral import head_pose
@@ -186,7 +186,7 @@ def process(job: Job) -> Done:
     size = 0
     try:
         size = job.path.stat().st_size
-        digest = _sha256(job.path)
+        digest = sha256_of(job.path)
         make = _stills if job.path.suffix.lower() in PICTURE_SUFFIXES else _shots
         return replace(make(job, digest[:12]), bytes=size, sha256=digest)
     except OutputError:
@@ -398,8 +398,3 @@ def still_points(facts: Facts) -> np.ndarray[Any, np.dtype[np.int16]]:
     """Landmarks of a still, int16 (478, 3), in eighths of a pixel."""
     raw = base64.b64decode(facts.landmarks or "")
     return np.frombuffer(raw, "<i2").reshape(LANDMARKS, 3).astype(np.int16)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,7 @@ from torch import nn
 from gioconda.errors import OutputError, UsageError
 from gioconda.learning.checkpoint import NAME, below, checkpoint_header, finite_tensors
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Shape
-from gioconda.media.files import spoken_os_error, whole_file
+from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.untrusted import one_line, parse_json
 
 _COLUMNS = "columns.weight"
@@ -86,7 +86,7 @@ def load_base(path: Path, device: str = "cpu") -> Base:
         state = {key: value.float() for key, value in finite_tensors(path, device).items()}
         discriminator = Discriminator(shape, videos=1)
         state[f"discriminator.{_COLUMNS}"] = torch.zeros(1, shape.widest, device=device)
-        base = Base(shape, Embedder(shape), Generator(shape), discriminator, _sha256(path))
+        base = Base(shape, Embedder(shape), Generator(shape), discriminator, sha256_of(path))
         for name in ("embedder", "generator", "discriminator"):
             network: nn.Module = getattr(base, name)
             network.load_state_dict(below(state, f"{name}."))
@@ -94,7 +94,3 @@ def load_base(path: Path, device: str = "cpu") -> Base:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{path}: not weights that can be read ({one_line(error)})") from error
     return base
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import warnings
@@ -22,6 +21,7 @@ from gioconda.learning.tracker.faces import SIDE, Faces
 from gioconda.learning.tracker.learner import below, best_device, work_done
 from gioconda.learning.tracker.networks import DetectorNet, LandmarkNet
 from gioconda.learning.tracker.quantised import quantise_detector
+from gioconda.media.files import sha256_of
 from gioconda.tracking.crops import CROP
 from gioconda.tracking.distilled import NETWORKS
 from gioconda.untrusted import one_line
@@ -97,7 +97,7 @@ def _export(run: Path, faces: Faces) -> None:
             "hours": round(seconds / 3600, 2),
             "metrics": json.loads(curve[-1]),
             "bytes": (run / name).stat().st_size,
-            "sha256": hashlib.sha256((run / name).read_bytes()).hexdigest(),
+            "sha256": sha256_of(run / name),
         }
     (run / "tracker.json").write_text(json.dumps(card, indent=2) + "\n")
 
