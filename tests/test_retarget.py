@@ -282,7 +282,7 @@ def test_what_moves_the_brows_does_not_open_the_eyes_once_more(sitter):
     offsets = np.zeros((len(numbers), 3), np.float32)
     offsets[np.isin(numbers, sum(BROWS, ())), 1] = -0.15
     raised = upright(sitter, retarget(sitter, movement(offsets=offsets, lids=(1.3, 1.3)), ALL))
-    assert lid_gaps(raised) == pytest.approx(1.3 * lid_gaps(sitter.shape), rel=0.02)
+    assert lid_gaps(raised) == pytest.approx(1.3 * lid_gaps(sitter.shape), rel=0.03)
 
 
 def test_lids_at_nought_meet_in_wide_painted_eyes():
