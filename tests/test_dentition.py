@@ -127,3 +127,13 @@ def test_nothing_is_darker_than_the_picture_s_black():
     faded = Dentition(Palette(TEETH, GUMS, TONGUE, black, black), pixels=4.0).draw(sight(), OPEN)
     assert (faded >= black - 0.01).all()
     assert (faded.max(axis=(0, 1)) <= TEETH * 1.15).all()
+
+
+def test_between_rows_that_nearly_meet_the_tongue_is_dark(dentition):
+    def between(gap):
+        # The place on the tongue that both show: half a millimetre above the lower row's edge.
+        return at(dentition.draw(sight(), Jaws(upper=24.0 - gap, lower=24.0, right=0.0, opened=10.0)), 0, 23.5)
+
+    apart, near = between(8.0), between(1.0)
+    assert apart[0] > 2 * DARK[0]
+    assert near[0] < 0.6 * apart[0]

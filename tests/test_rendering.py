@@ -9,9 +9,10 @@ from gioconda import Gains, Motion, Portrait, View, animate
 from gioconda.errors import UsageError
 from gioconda.face import EYES, LIPS, LIPS_INNER_LOWER, LIPS_INNER_UPPER, MOUTH_OUTLINE, face_model
 from gioconda.geometry import rotation
-from gioconda.rendering import Patch, composite, make_renderer
+from gioconda.rendering import FlowRenderer, Patch, composite, make_renderer
 from gioconda.rendering.field import Field
 from gioconda.rendering.head import Head
+from gioconda.rendering.mouth_plate import MouthPlate, _palette
 from gioconda.rendering.pixels import Pixels
 from gioconda.rendering.rim import Rim
 from gioconda.retarget import Sitter, retarget
@@ -329,6 +330,38 @@ def test_a_grey_picture_stays_grey(portrait):
     grey = Studio(replace(view, rgb=cv2.cvtColor(cv2.cvtColor(view.rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)))
     shown = grey.shown(movement(angles=(12, 0, 0), offsets=jaw(0.4), lids=(0.3, 1), gaze=(0.2, 0))).astype(int)
     assert np.ptp(shown, axis=2).max() <= 2
+
+
+def test_teeth_are_under_the_picture_s_varnish(portrait):
+    def teeth(rgb):
+        render = FlowRenderer([replace(portrait.views[0], rgb=rgb)])
+        white = np.mean([plate.white for plate in render._plates[:2]], axis=0)
+        return _palette(rgb, portrait.views[0].points, np.zeros((0, 3)), white).teeth
+
+    rgb = portrait.views[0].rgb
+    plain, varnished = teeth(rgb), teeth((rgb * (1.0, 0.85, 0.4)).astype(np.uint8))
+    # Of the blue that the varnish takes from green, most is missing from teeth too.
+    lost = np.log(plain[2] / plain[1]) - np.log(varnished[2] / varnished[1])
+    assert 0.6 < lost / np.log(0.85 / 0.4) <= 1
+    assert plain[0] > plain[1] > plain[2] > 0.7 * plain[1]
+
+
+def test_canvas_goes_on_over_teeth(studio):
+    rgb, points = studio.view.rgb, studio.view.points
+    target = studio.target(movement(offsets=jaw(0.8))).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 8, rgb.shape[:2])[..., None]
+
+    def mouth(skin):
+        drawn = np.zeros_like(rgb)
+        rim = Rim(np.clip(skin, 0, 255).astype(np.uint8), points)
+        plate = MouthPlate(rgb, points, (), np.array([200.0, 195.0, 190.0]), rim)
+        plate.draw(drawn, target, Head(points).pose(target))
+        return luma(drawn)
+
+    plain, rough = (mouth(rgb + level * noise) for level in (0, 1))
+    inner = cv2.erode(inside(MOUTH_OUTLINE, target, rgb.shape).astype(np.uint8), np.ones((5, 5))) > 0
+    teeth = inner & (plain >= np.percentile(plain[inner], 75))
+    assert (rough - plain)[teeth].std() > 0.5
 
 
 @pytest.mark.parametrize("opening", [0.3, 0.5])

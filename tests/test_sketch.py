@@ -680,6 +680,15 @@ def test_a_run_leaves_curves_sheets_and_a_checkpoint(run):
         assert "samples per second" not in lines[0]
 
 
+def test_a_run_ends_after_so_many_steps(data, tmp_path):
+    assert [train_sketch(data, tmp_path, TINY, 60, steps=steps) for steps in (2, 2, 3)] == [2, 2, 3]
+    assert checkpoint_header(tmp_path / NAME)[0] == 3
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 3]
+    with pytest.raises(UsageError, match="at least one"):
+        train_sketch(data, tmp_path, TINY, 60, steps=0)
+
+
 def test_other_settings_are_named(run, data):
     folder, _ = run
     with pytest.raises(UsageError, match="begun with another people, rate;"):

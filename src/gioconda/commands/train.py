@@ -36,6 +36,9 @@ def add(verbs: Verbs) -> None:
         help="narrow: 128 pixels, for a processor (default); medium: 256 pixels, for a GPU; paper: as published",
     )
     sketch.add_argument(
+        "--steps", type=_count, help="after which the run ends even if there is time left (default: time alone counts)"
+    )
+    sketch.add_argument(
         "--feed-forward", action="store_true", help="without the match loss: for use without fine-tuning"
     )
     sketch.add_argument(
@@ -123,12 +126,20 @@ def _train_sketch(options: argparse.Namespace) -> None:
             settings,
             options.minutes,
             workers=1 if options.workers is None else options.workers,
+            steps=options.steps,
             address=options.cluster,
             content=content,
         )
     else:
         steps = train_sketch(
-            options.data, options.out, settings, options.minutes, content=content, progress=bar, say=print
+            options.data,
+            options.out,
+            settings,
+            options.minutes,
+            steps=options.steps,
+            content=content,
+            progress=bar,
+            say=print,
         )
     weights = options.out / "sketch.safetensors"
     card = {"name": "sketch", "data": options.data.name, "trained_on": trained_on(options.data)}

@@ -28,6 +28,7 @@ def train_sketch_together(
     minutes: float,
     *,
     workers: int,
+    steps: int | None = None,
     address: str | None = None,
     content: ContentWeights | None = None,
     log_every: int = 100,
@@ -35,7 +36,8 @@ def train_sketch_together(
     """As `train_sketch`, with each step shared by some workers.
 
     Args:
-        data, run, settings, minutes, content, log_every: as there; each worker learns of `settings.people` a step.
+        data, run, settings, minutes, steps, content, log_every: as there; each worker learns of `settings.people` a
+            step.
         workers: how many; each takes a GPU where the cluster has any.
         address: of a Ray cluster; None starts one on this machine, for as long as it takes.
 
@@ -51,9 +53,9 @@ def train_sketch_together(
         raise UsageError(f"{workers} workers: learning needs at least one")
     # What no worker could mend is said before any is started.
     trained_on(data)
-    check_run(run, settings, minutes)
+    check_run(run, settings, minutes, steps)
     with cluster(address):
-        _fit(data.absolute(), run.absolute(), settings, minutes, workers, content, log_every)
+        _fit(data.absolute(), run.absolute(), settings, minutes, steps, workers, content, log_every)
     return checkpoint_header(run / NAME)[0]
 
 
@@ -62,6 +64,7 @@ def _fit(
     run: Path,
     settings: SketchTraining,
     minutes: float,
+    steps: int | None,
     workers: int,
     content: ContentWeights | None,
     log_every: int,
@@ -77,7 +80,7 @@ def _fit(
         context = train.get_context()
         team = Team(context.get_world_rank(), context.get_world_size())
         left = max(0.0, ends - time.time()) / 60
-        train_sketch(data, run, settings, left, content=content, team=team, log_every=log_every)
+        train_sketch(data, run, settings, left, steps=steps, content=content, team=team, log_every=log_every)
 
     gpus = "GPU" in ray.cluster_resources()  # type: ignore[no-untyped-call]
     trainer = TorchTrainer(

@@ -183,6 +183,7 @@ def train_sketch(
     settings: SketchTraining,
     minutes: float,
     *,
+    steps: int | None = None,
     content: ContentWeights | None = None,
     team: Team = ALONE,
     log_every: int = 100,
@@ -196,6 +197,7 @@ def train_sketch(
         run: folder for checkpoint, curves and sheets.
         settings: of the run; those of a checkpoint must be the same.
         minutes: how long to learn, reading apart.
+        steps: after how many, those before a stop among them, the run ends even if there is time left.
         content: networks of the content losses.
         team: the processes that learn together, each of as many people a step as the settings say.
         log_every: steps from one line of the log, sheet and checkpoint to the next.
@@ -209,7 +211,7 @@ def train_sketch(
         UsageError: no usable data, or a run begun with other settings.
         OutputError: the run's folder cannot be written, or has no room for checkpoints.
     """
-    check_run(run, settings, minutes)
+    check_run(run, settings, minutes, steps)
     checkpoint = run / NAME
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shape = settings.shape
@@ -226,11 +228,11 @@ def train_sketch(
     logged, since = learner.step, time.monotonic()
     try:
         with Journal(run) if team.leads else nullcontext() as journal, progress("learning", 0) as tick:
-            done = False
+            done = steps is not None and learner.step >= steps
             while not done:
                 losses = learner.learn(_episode(footage, settings, learner.step, team.rank), team)
                 tick()
-                done = team.agreed(time.monotonic() >= ends, device)
+                done = team.agreed(time.monotonic() >= ends or learner.step == steps, device)
                 if done or learner.step % log_every == 0:
                     values = dict(zip(losses, team.mean(torch.stack(list(losses.values()))).tolist(), strict=True))
                     if journal is None:
@@ -245,15 +247,17 @@ def train_sketch(
     return learner.step
 
 
-def check_run(run: Path, settings: SketchTraining, minutes: float) -> None:
+def check_run(run: Path, settings: SketchTraining, minutes: float, steps: int | None = None) -> None:
     """See to it that a run can be begun, or gone on with, in a folder, which is made.
 
     Raises:
-        UsageError: no time is given, or the run was begun with other settings.
+        UsageError: no time or no steps are given, or the run was begun with other settings.
         OutputError: the folder cannot be made.
     """
     if not minutes >= 0:
         raise UsageError(f"{minutes:g} minutes: training needs some, or 0 for a single step")
+    if steps is not None and steps < 1:
+        raise UsageError(f"{steps} steps: training needs at least one")
     checkpoint = run / NAME
     if checkpoint.exists() and (begun := checkpoint_header(checkpoint)[1]) != asdict(settings):
         other = sorted(key for key, value in asdict(settings).items() if begun.get(key) != value)

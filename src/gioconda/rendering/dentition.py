@@ -77,6 +77,8 @@ TONGUE_LIGHT = 0.77
 
 Photographs of open mouths show it as bright; paintings hardly ever show it.
 """
+TONGUE_GAP = 3.0
+"""Millimetres between the rows from which light falls onto it in full."""
 TONGUE = (20.0, 26.0)
 """Half axes of the tongue, across and deep."""
 
@@ -150,14 +152,15 @@ class Dentition:
         """Colours, float32 (h, w, 3), of the pixels that lines of sight belong to."""
         colours = np.broadcast_to(self._palette.dark.astype(np.float32), (*sight.x.shape, 3)).copy()
         in_jaw = Sight(sight.x - np.float32(jaws.right), sight.y - np.float32(jaws.lower), sight.ray)
-        self._draw_tongue(colours, in_jaw, jaws.opened)
+        self._draw_tongue(colours, in_jaw, jaws)
         self._lower.draw(colours, in_jaw)
         self._upper.draw(colours, Sight(sight.x, sight.y - np.float32(jaws.upper), sight.ray))
         return colours
 
-    def _draw_tongue(self, colours: Array, sight: Sight, opened: float) -> None:
+    def _draw_tongue(self, colours: Array, sight: Sight, jaws: Jaws) -> None:
         """A mound behind the lower teeth; its root stays up when the jaw falls."""
         across, deep = TONGUE
+        opened = jaws.opened
         high = 8.0 + 0.22 * opened
         middle = sight.behind(LOWER.behind + deep + 1.0)
         x, y = middle.x / across, (middle.y - (high - 2.5 - 0.32 * opened)) / high
@@ -174,7 +177,8 @@ class Dentition:
         light *= np.exp(-np.maximum(deep * (1 + t), 0) / TONGUE_DEPTH)
         # Soft at its rim.
         share = smoothstep(root / (0.35 * square)).astype(np.float32)[..., None]
-        tongue = self._palette.lit(self._palette.tongue, TONGUE_LIGHT * light, warm=False).astype(np.float32)
+        light *= TONGUE_LIGHT * min(max(jaws.lower - jaws.upper, 0.0) / TONGUE_GAP, 1.0)
+        tongue = self._palette.lit(self._palette.tongue, light, warm=False).astype(np.float32)
         colours += share * (tongue - colours)
 
 

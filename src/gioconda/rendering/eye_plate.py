@@ -50,14 +50,15 @@ class EyePlate:
         self._exact = Sheet(picture, left, top)
         polygon, box = _round_eye(source, self._eye), (left, top, right, bottom)
         relief = _relief(rgb, polygon, box)
-        white, ball = self._unlidded(picture, relief, source, left, top)
+        white, ball, self.white = self._unlidded(picture, relief, source, left, top)
+        """The mean colour of the picture's white beside the iris, (3,)."""
         self._white, self._ball = Sheet(white, left, top), Sheet(ball, left, top)
         self._skin = Sheet(_levels(_eyeless(rgb, source, polygon, box) + relief), left, top)
         self._lashes = _lash_colour(rgb, source, self._eye, iris)
         self._stroke = LASH_WIDTH * float(eye_distance(source))
 
-    def _unlidded(self, picture: Rgb, relief: Array, source: Points, left: int, top: int) -> tuple[Rgb, Rgb]:
-        """The eyeball as if the lids were away: once without iris, once with a whole one."""
+    def _unlidded(self, picture: Rgb, relief: Array, source: Points, left: int, top: int) -> tuple[Rgb, Rgb, Array]:
+        """The eyeball as if the lids were away, once without iris and once with a whole one, and its white, (3,)."""
         height, width = picture.shape[:2]
         y, x = np.mgrid[top : top + height, left : left + width].astype(np.float32)
         shown = polygon_mask(source[self._outline, :2], left, top, width, height) > 0
@@ -80,7 +81,7 @@ class EyePlate:
         white = made + WHITE_GRAIN * relief
         rings = _rings(picture, inner, from_iris)
         ball = rings + cv2.blur((inner & (from_iris < 1.2)).astype(np.float32), (3, 3))[..., None] * (picture - rings)
-        return _levels(white), _levels(ball)
+        return _levels(white), _levels(ball), picture[whitest].mean(axis=0)
 
     def _caruncle(self, x: Array, y: Array) -> Array:
         """How far pixels of the picture belong to the pink of the corner beside the nose, which stays as it is."""

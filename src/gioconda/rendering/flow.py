@@ -75,9 +75,11 @@ class FlowRenderer:
         own = territory(self._source, neighbours, width, height) > 0 if neighbours else None
         self._mask = None if own is None else own.astype(np.float32)
         irises = find_irises(self._rgb, self._source)
+        eyes = [EyePlate(self._rgb, self._source, side, iris) for side, iris in enumerate(irises)]
+        white = np.mean([eye.white for eye in eyes], axis=0)
         self._plates: tuple[EyePlate | MouthPlate, ...] = (
-            *(EyePlate(self._rgb, self._source, side, iris) for side, iris in enumerate(irises)),
-            MouthPlate(self._rgb, self._source, views[1:]),
+            *eyes,
+            MouthPlate(self._rgb, self._source, views[1:], white, self._rim),
         )
 
     def __call__(self, target: Points) -> Patch:

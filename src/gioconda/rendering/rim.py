@@ -64,12 +64,16 @@ class Rim:
         copy = taken(self._copy, self._in_copy(came_from), cv2.INTER_LINEAR)
         share = turned * (copy[..., 3] * np.float32(1 / 255))
         # Colours may be drawn out, relief and brush strokes may not.
-        at = surface * np.float32(self._scale)
-        relief = taken(self._grain, at, cv2.INTER_LINEAR, beyond=cv2.BORDER_REFLECT)
-        skin = cv2.add(copy[..., :3], relief, dtype=cv2.CV_8U)
+        skin = cv2.add(copy[..., :3], self.grain(surface), dtype=cv2.CV_8U)
         rgb[:] = cv2.blendLinear(np.ascontiguousarray(rgb), skin, 1 - share, share)
         if alpha is not None:
             alpha[:] = np.maximum(alpha, np.rint(255 * share).astype(np.uint8))
+
+    def grain(self, surface: Array) -> Array:
+        """The skin's relief, in levels, float32 (h, w, 3), at places of a surface, float32 (h, w, 2), in the picture's
+        pixels from anywhere.
+        """
+        return taken(self._grain, surface * np.float32(self._scale), cv2.INTER_LINEAR, beyond=cv2.BORDER_REFLECT)
 
     def deep(self, came_from: Array) -> Array:
         """Whether places of the picture, float32 (h, w, 2), are the face itself, far from its rim: 0 to 1, (h, w)."""
