@@ -92,15 +92,16 @@ def row(picture: Path, shown: dict[str, list[Motion]], renderer: str) -> dict[st
     unit = float(eye_distance(view.points))
     rows = {}
     for what, motions in shown.items():
-        tiles = [_tile(view.rgb, view.points, unit, what)]
+        tiles = [tile(view.rgb, view.points, unit, what)]
         for motion in motions:
             target = retarget(sitter, motion, Gains())
-            tiles.append(_tile(composite(view, render(target))[0], target, unit, what))
+            tiles.append(tile(composite(view, render(target))[0], target, unit, what))
         rows[what] = np.hstack(tiles)
     return rows
 
 
-def _tile(rgb: np.ndarray, points: Points, unit: float, what: str) -> np.ndarray:
+def tile(rgb: np.ndarray, points: Points, unit: float, what: str) -> np.ndarray:
+    """What a sheet shows of a picture whose landmarks lie there; `unit`: its eye distance."""
     middle = points[list(MIDDLE[what]), :2].mean(axis=0)
     across, down = (reach * unit for reach in REACH[what])
     scale = TILE[what] / (2 * across)

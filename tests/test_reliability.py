@@ -377,7 +377,7 @@ def test_kept_landmarks_of_another_make_are_tracked_anew(picture, tmp_path):
     first = kept_portrait(tmp_path / "kept", picture).views[0]
     (kept,) = (tmp_path / "kept").iterdir()
     for points in (np.zeros((0, 3), np.float32), np.full((478, 3), np.nan, np.float32), np.zeros((478, 3), np.float32)):
-        save_file({"points": points, "neighbours": np.zeros((0, 478, 3), np.float32)}, kept)
+        save_file({"faces": points[None]}, kept)
         assert (kept_portrait(tmp_path / "kept", picture).views[0].points == first.points).all()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from gioconda.learning.export import onnx_bytes, read_retoucher, trained_on_of
+from gioconda.learning.export import all_of, onnx_bytes, read_retoucher, trained_on_of
 from gioconda.learning.retoucher import Retoucher
 from gioconda.media.files import sha256_of
 
@@ -37,9 +37,7 @@ def main() -> None:
         "name": "warp",
         "mean_of": [sha256_of(network) for network in options.networks],
         "sha256": sha256_of(options.out),
-        "trained_on": {
-            kind: sorted({name for one in learned if one for name in one[kind]}) for kind in ("people", "shots")
-        },
+        "trained_on": all_of(learned),
     }
     options.out.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
 

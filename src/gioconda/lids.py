@@ -8,13 +8,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gioconda.expression import SKIN
 from gioconda.face import EYES, Points, face_model
 from gioconda.geometry import smoothstep
+from gioconda.parts import occupied
+from gioconda.tracking.crops import Crop
 
 Array = NDArray[Any]
 
 ACROSS = 64
 """Pixels from corner to corner of an eye as it is looked at."""
+VIEW = 2
+"""Side of the square that is looked at, in widths of the eye."""
 LEAST_WIDTH = 30
 """Pixels an eye must be wide to be fitted: of smaller ones grain says more than lids."""
 SURE_EYE, SURE_SKIN, AROUND = 0.05, 0.11, 0.3
@@ -22,6 +27,8 @@ SURE_EYE, SURE_SKIN, AROUND = 0.05, 0.11, 0.3
 is looked at, in widths of the eye."""
 LASHES = (0.15, 0.85)
 """Between which shares of the width lashes hide where the upper lid ends: they are as dark as the iris."""
+LASH = 0.02
+"""How far below that lid's edge they reach, in widths of the eye."""
 STEPS = (0.04, 0.02, 0.01)
 """By which a corner or a lid is tried elsewhere, in widths of the eye."""
 FARTHEST = 0.12
@@ -42,45 +49,40 @@ LEAST_CONTRAST = 4.0
 
 
 def fit_lids(rgb: NDArray[np.uint8], points: Points) -> Points:
-    """Landmarks, (478, 3), whose lids enclose what is eye in the picture and leave out what is skin.
+    """Landmarks whose lids enclose what is eye in the picture and leave out what is skin, (478, 3), in its pixels.
 
     Each eye's corners move, the lower lid bends, and the rest of the lids goes along; the tracker's place stands where
     the picture says nothing: of shut, tiny or hidden eyes. What is eye is told by its colours. Source: Rother,
     Kolmogorov and Blake, "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH 2004.
+
+    Args:
+        rgb: the picture, uint8 (height, width, 3).
+        points: the tracker's landmarks, (478, 3), in its pixels.
     """
     for eye in EYES:
-        numbers = [*eye.upper, *eye.lower]
-        lids = points[numbers, :2].astype(np.float64)
-        width = float(np.linalg.norm(lids[8] - lids[0]))
-        if width >= LEAST_WIDTH:
-            moved = _along(points, numbers, np.concatenate(_fitted(rgb, lids[:9], lids[9:], width)) - lids, width)
+        upper, lower = (points[list(lid), :2].astype(np.float64) for lid in (eye.upper, eye.lower))
+        width = float(np.linalg.norm(upper[-1] - upper[0]))
+        ways = _ways(rgb, upper, lower, width) if width >= LEAST_WIDTH else None
+        if ways is not None:
+            moved = _along(points, [*eye.upper, *eye.lower], ways, width)
             if _unfolded(points, moved, SLIVER * width**2):
                 points = moved
     return points
 
 
-def _fitted(rgb: NDArray[np.uint8], upper: Array, lower: Array, width: float) -> tuple[Array, Array]:
-    """Both lids of an eye, (9, 2) each, in the picture's pixels."""
-    along = (upper[-1] - upper[0]) / width
-    turn = np.array([along, [-along[1], along[0]]]) * ACROSS / width
-    size = 2 * ACROSS, 3 * ACROSS // 2
-    shift = np.array(size) / 2 - turn @ (upper[0] + upper[-1]) / 2
-    left, top = np.maximum(upper.min(axis=0) - 2 * width, 0).astype(int)
-    right, bottom = np.maximum(upper.max(axis=0) + 2 * width, 0).astype(int)
-    part: Array = rgb[top:bottom, left:right]
-    if part.size == 0:
-        return upper, lower
-    if width > 1.4 * ACROSS:  # a pixel in so many would be noise
-        part = cv2.GaussianBlur(part, (0, 0), width / ACROSS / 2)
-    here = turn @ (left, top) + shift
-    seen = cv2.warpAffine(part, np.column_stack([turn, here]), size, borderMode=cv2.BORDER_REPLICATE)
+def _ways(rgb: NDArray[np.uint8], upper: Array, lower: Array, width: float) -> Array | None:
+    """How an eye's lids, (9, 2) each, move, (18, 2), all in the picture's pixels; None where it says nothing."""
+    right, down = upper[-1] - upper[0]
+    x, y = (upper[0] + upper[-1]) / 2
+    crop = Crop(x, y, VIEW * width, float(np.arctan2(down, right)))
+    onto = crop.matrix(VIEW * ACROSS)
+    turn, shift = onto[:, :2], onto[:, 2]
     level = upper @ turn.T + shift, lower @ turn.T + shift
-    told = _told(np.asarray(seen, np.uint8), *level)
+    told = _told(crop.cut(rgb, VIEW * ACROSS), *level)
     if told is None:
-        return upper, lower
+        return None
     moved = _shaped(*level, _best(told, *level))
-    back = np.linalg.inv(turn).T
-    return (moved[0] - shift) @ back, (moved[1] - shift) @ back
+    return np.asarray((np.concatenate(moved) - np.concatenate(level)) @ np.linalg.inv(turn).T)
 
 
 def _told(seen: NDArray[np.uint8], upper: Array, lower: Array) -> Array | None:
@@ -90,20 +92,20 @@ def _told(seen: NDArray[np.uint8], upper: Array, lower: Array) -> Array | None:
     kinds = np.where(inside > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     kinds[within > SURE_EYE] = cv2.GC_FGD
     kinds[outside > SURE_SKIN] = cv2.GC_BGD
-    rows, columns = (np.flatnonzero((outside < AROUND).any(axis=axis)) for axis in (1, 0))
-    near = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    cut = np.ascontiguousarray(kinds[near])
-    sure = [seen[near][cut == kind] for kind in (cv2.GC_FGD, cv2.GC_BGD)]
+    near = occupied((outside < AROUND).astype(np.uint8))
+    if near is None:
+        return None
+    colours, cut = (np.ascontiguousarray(each[near]) for each in (seen, kinds))
+    sure = [colours[cut == kind] for kind in (cv2.GC_FGD, cv2.GC_BGD)]
     if min(map(len, sure)) < LEAST_SURE or np.concatenate(sure).std(axis=0).max() < LEAST_CONTRAST:
         return None
     cv2.setRNGSeed(0)  # the colours' clusters start at random places; the same picture must give the same eyes
-    colours = np.ascontiguousarray(seen[near])
     cv2.grabCut(colours, cut, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
     told = np.full(inside.shape, -1, np.float32)
     told[near] = np.where((cut == cv2.GC_FGD) | (cut == cv2.GC_PR_FGD), 1, -1)
-    y, x = np.mgrid[: inside.shape[0], : inside.shape[1]]
+    x, y = np.arange(inside.shape[1]), np.arange(inside.shape[0])[:, None]
     share = (x - upper[0, 0]) / ACROSS
-    above = y < np.interp(x[0], upper[:, 0], upper[:, 1]) + 0.02 * ACROSS
+    above = y < np.interp(x, upper[:, 0], upper[:, 1]) + LASH * ACROSS
     told[above & (share > LASHES[0]) & (share < LASHES[1])] = 0
     return told
 
@@ -153,7 +155,7 @@ def _filled(upper: Array, lower: Array, shape: tuple[int, ...]) -> NDArray[np.ui
 def _along(points: Points, numbers: list[int], ways: Array, width: float) -> Points:
     """Landmarks, (478, 3), some moved by their ways, (n, 2), the skin around them with the nearest, ever less."""
     moved = points.copy()
-    skin = points[: min(EYES[0].iris), :2].astype(np.float64)
+    skin = points[:SKIN, :2].astype(np.float64)
     apart = np.linalg.norm(skin[:, None] - skin[numbers], axis=2)
     share = 1 - smoothstep(apart.min(axis=1) / (LOOSE * width))
     near = 1 / np.square(apart + 1e-3 * width)
@@ -163,13 +165,11 @@ def _along(points: Points, numbers: list[int], ways: Array, width: float) -> Poi
 
 def _unfolded(points: Points, moved: Points, sliver: float) -> bool:
     """Whether every triangle of the face lies as it did, but for those of less than some square pixels."""
-    before, after = (_areas(places[..., :2].astype(np.float64)) for places in (points, moved))
-    turned = before * after < 0
-    return bool((np.abs(after[turned]) < 2 * sliver).all())
+    before, after = (_areas(places[:, :2].astype(np.float64)) for places in (points, moved))
+    return bool((np.abs(after[before * after < 0]) < sliver).all())
 
 
 def _areas(places: Array) -> Array:
-    """Twice the signed area of the face's triangles, (n,), of landmarks in a plane, (478, 2)."""
+    """Signed areas of the face's triangles, (n,), of landmarks in a plane, (478, 2)."""
     corners = places[face_model().triangles]
-    (ax, ay), (bx, by) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
-    return ax * by - ay * bx
+    return np.asarray(np.linalg.det(corners[:, 1:] - corners[:, :1]) / 2)

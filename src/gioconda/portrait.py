@@ -145,7 +145,7 @@ class Portrait:
                 if index in marked:
                     points = marked[index].points_in(path, *picture.rgb.shape[1::-1])
                 else:
-                    points = find_face(picture, path, tracker, box=box if index == 0 else None).points
+                    points = find_face(picture, path, tracker, box=box if index == 0 else None)
                 # Only the canvas shows others that must keep still.
                 others = tracker.find(picture.rgb).faces if index == 0 else []
                 view = View(picture.rgb, points, picture.alpha, _neighbours(Face(points), others), sha256_of(path))
@@ -187,13 +187,13 @@ class Portrait:
         return replace(self, views=(canvas, *self.views[1:]))
 
 
-def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box: Box | None = None) -> Face:
-    """One face of a picture: by number, largest first, or inside a box; its lids are fitted to the picture.
+def find_face(picture: Picture, path: Path, tracker: Tracker, face: int = 0, box: Box | None = None) -> Points:
+    """Landmarks, (478, 3), of one face of a picture: by number, largest first, or inside a box; its lids are fitted.
 
     Raises:
         NoFaceError, UsageError: as `Portrait.from_pictures`.
     """
-    return Face(fit_lids(picture.rgb, _numbered(_search(picture, path, tracker, box), path, face).points))
+    return fit_lids(picture.rgb, _numbered(_search(picture, path, tracker, box), path, face).points)
 
 
 def _views(picture: Picture, path: Path, tracker: Tracker, faces: Sequence[int]) -> list[View]:

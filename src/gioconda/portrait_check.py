@@ -187,7 +187,7 @@ def check(
             if number in marked:
                 points = marked[number].points_in(path, *picture.rgb.shape[1::-1])
             else:
-                points = find_face(picture, path, tracker).points
+                points = find_face(picture, path, tracker)
         except GiocondaError as error:
             checked.append(Checked(path, str(error).removeprefix(f"{path}: "), isinstance(error, NoFaceError)))
             continue

@@ -64,10 +64,9 @@ def kept_portrait(
         return Portrait((View(pixels.rgb, face, pixels.alpha, tuple(others), sha256_of(picture)),))
     portrait = Portrait.from_pictures([picture], max_pixels=max_pixels, tracker=tracker)
     view = portrait.views[0]
-    neighbours = np.stack(view.neighbours) if view.neighbours else np.zeros((0, *view.points.shape), np.float32)
     try:
         with whole_file(kept) as file:
-            file.write(save({"points": view.points, "neighbours": neighbours}))
+            file.write(save({"faces": np.stack([view.points, *view.neighbours])}))
     except OSError as error:
         raise OutputError(f"cannot write {kept}: {spoken_os_error(error)}") from error
     return portrait
@@ -75,12 +74,12 @@ def kept_portrait(
 
 def _faces(kept: dict[str, NDArray[Any]]) -> list[Points]:
     """The landmarks of the face, then of its neighbours, (478, 3) each. Raises KeyError or ValueError."""
-    faces = [kept["points"], *kept["neighbours"]]
+    faces = kept["faces"]
+    if faces.dtype != np.float32:
+        raise ValueError("landmarks of another make")
     for points in faces:
-        if points.dtype != np.float32:
-            raise ValueError("landmarks of another make")
         check_face(points)
-    return faces
+    return list(faces)
 
 
 def _by(tracker: Tracker | None) -> str:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from gioconda.errors import UsageError
 from gioconda.evaluation.judges import IdentityJudge
-from gioconda.face import LIPS_OUTER_UPPER, NOSE_TIP, Points, eye_middles
+from gioconda.face import Points
+from gioconda.tracking.crops import five_points
 from gioconda.tracking.tracker import Rgb
 
 Vector = NDArray[Any]
@@ -43,13 +44,6 @@ def check_network(path: Path) -> None:
         UsageError: it is missing, or not of the kind described above.
     """
     _network(path)
-
-
-def five_points(points: Points) -> Vector:
-    """Eye centres, nose tip, mouth corners, (5, 2), of landmarks (478, 3)."""
-    left, right = eye_middles(points)
-    corners = points[[LIPS_OUTER_UPPER[0], LIPS_OUTER_UPPER[-1]]]
-    return np.stack([left, right, points[NOSE_TIP], *corners])[:, :2].astype(np.float64)
 
 
 def identify(network: Path, looks: Sequence[tuple[Rgb, Points]]) -> Vector:

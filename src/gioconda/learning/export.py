@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -103,6 +104,11 @@ def read_retoucher(file: Path) -> Retoucher:
     except RuntimeError as error:
         raise UsageError(f"{file}: another network; give the warp.onnx of a training run") from error
     return network
+
+
+def all_of(lists: Sequence[Mapping[str, list[str]]]) -> dict[str, list[str]]:
+    """The people and shots that at least one of several lists of `trained_on` names."""
+    return {kind: sorted({name for one in lists for name in one[kind]}) for kind in ("people", "shots")}
 
 
 def trained_on_of(network: Path) -> dict[str, list[str]] | None:

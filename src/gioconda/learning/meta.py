@@ -7,6 +7,7 @@ video, the generator makes another frame of it from its sketch, the discriminato
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -208,7 +209,7 @@ def train_sketch(
         How many steps the run has behind it.
 
     Raises:
-        UsageError: no usable data, or a run begun with other settings.
+        UsageError: no usable data, no time or no steps, or a run begun with other settings.
         OutputError: the run's folder cannot be written, or has no room for checkpoints.
     """
     check_run(run, settings, minutes, steps)
@@ -224,15 +225,15 @@ def train_sketch(
     check_room(run, learner.networks, learner.optimisers)
     if checkpoint.exists():
         learner.step = load_checkpoint(checkpoint, learner.networks, learner.optimisers, device)
-    ends = time.monotonic() + 60 * minutes
+    ends, last = time.monotonic() + 60 * minutes, math.inf if steps is None else steps
     logged, since = learner.step, time.monotonic()
     try:
         with Journal(run) if team.leads else nullcontext() as journal, progress("learning", 0) as tick:
-            done = steps is not None and learner.step >= steps
+            done = learner.step >= last
             while not done:
                 losses = learner.learn(_episode(footage, settings, learner.step, team.rank), team)
                 tick()
-                done = team.agreed(time.monotonic() >= ends or learner.step == steps, device)
+                done = team.agreed(time.monotonic() >= ends or learner.step >= last, device)
                 if done or learner.step % log_every == 0:
                     values = dict(zip(losses, team.mean(torch.stack(list(losses.values()))).tolist(), strict=True))
                     if journal is None:

@@ -101,9 +101,13 @@ def _still_samples(rgb: Array, points: Points, random: np.random.Generator) -> I
     """A still with its mouth shut by the warp, opened again: the still itself is the truth."""
     still = View(rgb, points)
     for share in random.uniform(0.0, 0.5, 2):
-        shut = with_mouth(points, float(share))
-        view = View(composite(still, FlowRenderer([still])(shut))[0], shut)
-        yield Sampler(view).sample(points, rgb)
+        yield Sampler(mouth_shut(still, float(share))).sample(points, rgb)
+
+
+def mouth_shut(still: View, share: float = 0.0) -> View:
+    """What `flow` makes of a picture whose mouth goes to a share of its opening."""
+    points = with_mouth(still.points, share)
+    return View(composite(still, FlowRenderer([still])(points))[0], points)
 
 
 def with_mouth(points: Points, share: float) -> Points:

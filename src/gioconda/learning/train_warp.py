@@ -25,7 +25,7 @@ from gioconda.datasets.layout import write_bytes
 from gioconda.errors import OutputError, UsageError
 from gioconda.learning.checkpoint import NAME, load_checkpoint, save_checkpoint
 from gioconda.learning.dataset import trained_on
-from gioconda.learning.export import TRAINED_ON, read_retoucher, trained_on_of
+from gioconda.learning.export import TRAINED_ON, all_of, read_retoucher, trained_on_of
 from gioconda.learning.pairs import SHAPES, make_samples
 from gioconda.learning.retoucher import Retoucher
 from gioconda.learning.retouching import Batch, LossWeights, augmented, batch_of, losses
@@ -137,8 +137,7 @@ def _pool(data: Path, run: Path, settings: WarpTraining, begin: Path | None, pro
             (run / TRAINED_ON).unlink(missing_ok=True)
             # Nothing is said of whom a run has seen that was begun by a network of which nobody knows.
             if (before := trained_on_of(begin) if begin else {"people": [], "shots": []}) is not None:
-                whom = {key: sorted({*seen[key], *before[key]}) for key in seen}
-                write_bytes(run / TRAINED_ON, json.dumps(whom).encode())
+                write_bytes(run / TRAINED_ON, json.dumps(all_of([seen, before])).encode())
             write_bytes(run / _ABOUT, json.dumps(about).encode())
             _make_pool(data, run, settings, paths, progress)
         return {name: _mapped(path, (settings.samples, *SHAPES[name]), _TYPES[name]) for name, path in paths.items()}

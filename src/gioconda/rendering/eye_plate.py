@@ -13,7 +13,7 @@ from gioconda.face import BROWS, EYES, OVAL, Eye, Points, eye_distance
 from gioconda.geometry import Similarity, smoothstep
 from gioconda.neutral import lid_gaps
 from gioconda.rendering.head import affine
-from gioconda.rendering.iris import RIM, Iris, whiteness
+from gioconda.rendering.iris import OUTSIDE, RIM, Iris, whiteness
 from gioconda.rendering.plates import (
     LUMA,
     Rgb,
@@ -68,7 +68,7 @@ class EyePlate:
         lit = seen & (self._below_lid(source, x, y) > self._shadow)
         inner = next((part for part in (lit, seen, shown) if part.sum() >= 9), np.ones_like(shown))
         from_iris = self._iris.distance(x, y)
-        beside = inner & (from_iris > 1.2)
+        beside = inner & (from_iris > OUTSIDE)
         beside = beside if beside.sum() >= 9 else inner
         white = whiteness(picture, inner, from_iris)
         # In shadow, lashes and edges are the others.
@@ -80,13 +80,15 @@ class EyePlate:
         # No painted pixel of it stays: an outer part of the iris, a light or an edge would be seen to stay behind.
         white = made + WHITE_GRAIN * relief
         rings = _rings(picture, inner, from_iris)
-        ball = rings + cv2.blur((inner & (from_iris < 1.2)).astype(np.float32), (3, 3))[..., None] * (picture - rings)
+        own = cv2.blur((inner & (from_iris < OUTSIDE)).astype(np.float32), (3, 3))[..., None]
+        ball = rings + own * (picture - rings)
         return _levels(white), _levels(ball), picture[whitest].mean(axis=0)
 
     def _caruncle(self, x: Array, y: Array) -> Array:
         """How far pixels of the picture belong to the pink of the corner beside the nose, which stays as it is."""
         corner = np.hypot(x - self._inner[0], y - self._inner[1]) / self._width
-        return smoothstep((CARUNCLE - corner) / (0.5 * CARUNCLE)) * smoothstep((self._iris.distance(x, y) - 1.2) / 0.2)
+        beside = smoothstep((self._iris.distance(x, y) - OUTSIDE) / 0.2)
+        return smoothstep((CARUNCLE - corner) / (0.5 * CARUNCLE)) * beside
 
     def _below_lid(self, points: Points, x: Array, y: Array) -> Array:
         """How far pixels are below the edge of the upper lid."""
@@ -130,7 +132,7 @@ class EyePlate:
 
     def _draw_skin(self, rgb: Rgb, target: Points, back: Array, opened: float) -> None:
         """The lid that comes down: smooth skin in place of what a painted fold and lashes would be stretched to."""
-        share = float(smoothstep((0.75 - opened) / 0.35))
+        share = float(smoothstep((SMOOTH[0] - opened) / (SMOOTH[0] - SMOOTH[1])))
         if share == 0:
             return
         polygon = _round_eye(target, self._eye)
@@ -148,7 +150,7 @@ class EyePlate:
 
     def _draw_lashes(self, rgb: Rgb, target: Points, opened: float) -> None:
         """The line in which shut lids meet: as dark as the picture's own lashes, over whatever shines through."""
-        share = LASH_SHARE * float(smoothstep((0.5 - opened) / 0.4))
+        share = LASH_SHARE * float(smoothstep((MEETING[0] - opened) / (MEETING[0] - MEETING[1])))
         if share == 0:
             return
         upper, lower = (target[list(lid), :2] for lid in (self._eye.upper, self._eye.lower))
@@ -179,6 +181,10 @@ LID_SHADOW = 0.4
 """How much darker it is at that lid's edge."""
 CARUNCLE = 0.2
 """How far the pink of the corner beside the nose reaches into the eye, in widths of the eye."""
+SMOOTH = (0.75, 0.4)
+"""How far open, of its painted opening, an eye is when its lid begins to be smooth skin, and when it is that alone."""
+MEETING = (0.5, 0.1)
+"""The same of the line of lashes."""
 LASH_WIDTH = 0.035
 """Width of the line of shut lashes in its middle, in eye distances."""
 LASH_SHARE = 0.75
@@ -191,7 +197,7 @@ def _levels(colours: Array) -> Rgb:
 
 def _rings(picture: Rgb, seen: Array, radius: Array) -> Array:
     """A disc whose colours depend on the distance from its middle alone, as medians of what is seen, (h, w, 3)."""
-    edges = np.linspace(0, 1.2, 9)
+    edges = np.linspace(0, OUTSIDE, 9)
     places, colours = [], []
     for low, high in pairwise(edges):
         here = seen & (radius >= low) & (radius < high)
@@ -206,19 +212,15 @@ def _rings(picture: Rgb, seen: Array, radius: Array) -> Array:
 
 def _round_eye(points: Points, eye: Eye) -> Array:
     """Outline, (n, 2), of an eye with its lashes, rims and fold."""
-    upper, lower = points[list(eye.upper), :2], points[list(eye.lower), :2]
-    ends, down = points[list(eye.corners), :2], lower - upper
+    upper, lower, ends = (points[list(part), :2] for part in (eye.upper, eye.lower, eye.corners))
     across = ends[1] - ends[0]
+    width = max(float(np.linalg.norm(across)), 1e-9)
+    down = np.array([-across[1], across[0]]) / width
     # A shut eye has a rim too.
-    below = np.maximum(0.5 * down @ _down(across), BELOW * np.linalg.norm(across))
-    bottom = lower + below[:, None] * _down(across)
+    rim = np.maximum(0.5 * (lower - upper) @ down, BELOW * width)
+    bottom = lower + rim[:, None] * down
     out = 0.12 * across
     return np.concatenate([ends[:1] - out, points[list(eye.hollow), :2], ends[1:] + out, bottom[::-1]])
-
-
-def _down(across: Array) -> Array:
-    """Unit vector down the face, given one from the picture-left corner of an eye to the other."""
-    return np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-9)
 
 
 def _eyeless(rgb: Rgb, source: Points, polygon: Array, box: tuple[int, int, int, int]) -> Array:
@@ -262,10 +264,11 @@ def _lash_colour(rgb: Rgb, source: Points, eye: Eye, iris: Iris) -> Array:
     """The dark of the upper lid's edge in the picture, float RGB, where the iris is not."""
     edge = source[list(eye.upper[1:-1]), :2]
     away = iris.distance(edge[:, 0], edge[:, 1])
-    at = np.rint(edge[(away > 1.2) | (away >= np.sort(away)[-3])]).astype(int)
+    # A wide iris touches nearly all of the edge: three places at least, the farthest from it.
+    at = np.rint(edge[away >= min(OUTSIDE, np.sort(away)[-3])]).astype(int)
     reach = max(1, round(0.02 * float(eye_distance(source))))
     height, width = rgb.shape[:2]
     strips = [rgb[max(y - reach, 0) : y + reach + 1, max(min(x, width - 1), 0)] for x, y in at if 0 <= y < height]
-    edge = np.concatenate(strips) if strips else rgb.reshape(-1, 3)
-    luma = edge @ LUMA
-    return edge[luma <= np.percentile(luma, 25)].mean(axis=0)
+    colours = np.concatenate(strips) if strips else rgb.reshape(-1, 3)
+    luma = colours @ LUMA
+    return colours[luma <= np.percentile(luma, 25)].mean(axis=0)

@@ -118,14 +118,7 @@ class FlowRenderer:
         share = _enlarged(displacement.lent, self._scale, rows, width)[:, columns] * self._rim.deep(came_from)
         own, other = np.ascontiguousarray(rgb[rows, columns]), self._pixels.at(came_from)
         reach = 2 * round(LIGHT * float(np.ptp(self._source[:SKIN, 0]))) + 1
-        light = cv2.blur(own, (reach, reach)) / np.maximum(cv2.blur(other, (reach, reach)), 8).astype(np.float32)
-        alike, unlike = np.log(BRIGHTER)
-        off = np.abs(np.log(np.maximum(light.mean(axis=2), 1e-3)))
-        whole = float((share * off).sum() / max(share.sum(), 1e-6))
-        share *= (1 - smoothstep((off - alike) / (unlike - alike))) * (
-            1 - smoothstep((whole - OFF[0]) / (OFF[1] - OFF[0]))
-        )
-        lit = np.clip(other * np.clip(light, 1 / BRIGHTER[1], BRIGHTER[1]), 0, 255).astype(np.uint8)
+        lit, share = _relit(own, other, share, reach)
         rgb[rows, columns] = cv2.blendLinear(own, lit, 1 - share, share)
 
     def _draw_rim(
@@ -147,6 +140,23 @@ class FlowRenderer:
         places[..., 0] += np.arange(left, left + places.shape[1], dtype=np.float32)
         places[..., 1] += np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
         return places
+
+
+def _relit(own: NDArray[np.uint8], other: NDArray[np.uint8], share: Array, reach: int) -> tuple[Array, Array]:
+    """The other half of a face in the light of this one, uint8 (h, w, 3), and how far it is believed, float32 (h, w).
+
+    Args:
+        own, other: pixels of both halves, (h, w, 3).
+        share: how much of the other would be shown in one light, float32 (h, w), 0 to 1.
+        reach: pixels across over which light is compared, odd.
+    """
+    light = cv2.blur(own, (reach, reach)) / np.maximum(cv2.blur(other, (reach, reach)), 8).astype(np.float32)
+    off = np.abs(np.log(np.maximum(light.mean(axis=2), 1e-3)))
+    whole = float((share * off).sum() / max(share.sum(), 1e-6))
+    alike, unlike = np.log(BRIGHTER)
+    share = share * smoothstep((unlike - off) / (unlike - alike)) * smoothstep((OFF[1] - whole) / (OFF[1] - OFF[0]))
+    lit = np.clip(other * np.clip(light, 1 / BRIGHTER[1], BRIGHTER[1]), 0, 255).astype(np.uint8)
+    return lit, share.astype(np.float32)
 
 
 def _soften(rgb: NDArray[np.uint8], edges: Array, width: float) -> None:

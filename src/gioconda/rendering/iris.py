@@ -30,6 +30,8 @@ LEAST_EDGE = 0.15
 """How much whiter it must get."""
 SOFT = 0.1
 """Blur, in the tracker's radii: lashes and brush strokes are no edges."""
+OUTSIDE = 1.2
+"""Radii from an iris's centre from which on no pixel is its: its edge is soft."""
 RIM = 0.1
 """Width of the lids' rim inside the opening, in radii of the iris."""
 
@@ -77,7 +79,7 @@ def whiteness(picture: Rgb, inside: Array, from_iris: Array) -> Array:
         from_iris: distance from its centre in radii, (h, w).
     """
     red = picture[..., 0].astype(np.float32)
-    beside, ring = inside & (from_iris > 1.2), inside & (from_iris > 0.5) & (from_iris < 0.9)
+    beside, ring = inside & (from_iris > OUTSIDE), inside & (from_iris > 0.5) & (from_iris < 0.9)
     white = float(np.percentile(red[beside if beside.any() else inside], 75))
     iris = float(np.median(red[ring])) if ring.any() else 0.0
     return np.clip((red - iris) / max(white - iris, 1.0), 0, 1)

@@ -57,6 +57,7 @@ class MouthPlate:
         self._seen = Sheet(seen, left, top)
         y, x = np.nonzero(seen[..., 3] > 127)
         self._palette = _palette(rgb, source, seen[y, x, :3], white)
+        self._grain = np.float32(MOUTH_GRAIN / max(float(self._palette.teeth @ LUMA), 1.0))
         self._dentition = Dentition(self._palette, self._mouth.pixels)
         self._edge = self._mouth.edge_of(np.stack([x + left, y + top]).astype(float))
 
@@ -78,7 +79,7 @@ class MouthPlate:
             sight = self._mouth.sight(moved, x, y)
             made = self._dentition.draw(sight, jaws)
             grain = self._rim.grain(np.dstack([in_x, in_y]).astype(np.float32))
-            made *= 1 + grain * np.float32(MOUTH_GRAIN / max(float(self._palette.teeth @ LUMA), 1.0))
+            made *= 1 + grain * self._grain
             own = self._seen.sample(*mapped(self._mouth.onto(STILL), sight.x, sight.y - (jaws.upper - self._edge)))
             made += np.clip(own[..., 3:] / 255, 0, 1) * (own[..., :3] - made)
             colours += more * (self._shaded(made, x, y, target) - colours)
@@ -288,6 +289,13 @@ def _redness(colours: Array) -> Array:
     return (colours[..., 0] - colours[..., 1]) / np.maximum(colours @ LUMA, 1.0)
 
 
+def _likely_teeth(white: Array, around: Array) -> Array:
+    """Colour, (3,), of teeth that no picture shows, from those of the eyes' white and of the skin around the mouth."""
+    hue = _hue(white) ** OF_WHITE * _hue(around) ** OF_SKIN
+    hue[0] *= hue[2] ** RED_FOR_BLUE
+    return np.asarray(TEETH_LIGHT * float(around @ LUMA) * hue / float(hue @ LUMA))
+
+
 def _hue(colour: Array) -> Array:
     """Red, green and blue of a colour, (3,), over its green; what is nearly black has none."""
     levels = np.maximum(colour, 8.0)
@@ -310,11 +318,10 @@ def _palette(rgb: Rgb, source: Points, seen: Array, white: Array) -> Palette:
     skin = _skin(rgb, source)
     lips = np.median(_colours(rgb, source, LIPS), axis=0)
     around = np.median(_colours(rgb, source, _ROUND_MOUTH), axis=0)
-    hue = _hue(white) ** OF_WHITE * _hue(around) ** OF_SKIN
-    hue[0] *= hue[2] ** RED_FOR_BLUE
-    teeth = TEETH_LIGHT * float(around @ LUMA) * hue / float(hue @ LUMA)
     if len(seen) >= 12:
         teeth = seen[seen @ LUMA >= np.percentile(seen @ LUMA, 60)].mean(axis=0)
+    else:
+        teeth = _likely_teeth(white, around)
     # Redder than the lips, as far as the picture knows red at all.
     flesh = lips * (1 + float(_redness(skin)) * np.array([0.4, -0.4, -0.35]))
     black = _black(rgb, source)

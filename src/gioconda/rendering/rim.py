@@ -70,8 +70,9 @@ class Rim:
             alpha[:] = np.maximum(alpha, np.rint(255 * share).astype(np.uint8))
 
     def grain(self, surface: Array) -> Array:
-        """The skin's relief, in levels, float32 (h, w, 3), at places of a surface, float32 (h, w, 2), in the picture's
-        pixels from anywhere.
+        """The relief of the skin, in levels, float32 (h, w, 3), at places of a surface, float32 (h, w, 2).
+
+        The places are in the picture's pixels; where they count from is all the same: the piece is mirrored on and on.
         """
         return taken(self._grain, surface * np.float32(self._scale), cv2.INTER_LINEAR, beyond=cv2.BORDER_REFLECT)
 
