@@ -1,4 +1,4 @@
-"""Eyeballs behind the lids, and the line in which shut lids meet."""
+"""Eyeballs behind the lids, and lids that come down over them."""
 
 from __future__ import annotations
 
@@ -149,12 +149,11 @@ class EyePlate:
         blend(rgb[top:bottom, left:right], colours, mask * share)
 
     def _draw_lashes(self, rgb: Rgb, target: Points, opened: float) -> None:
-        """The line in which shut lids meet: as dark as the picture's own lashes, over whatever shines through."""
-        share = LASH_SHARE * float(smoothstep((MEETING[0] - opened) / (MEETING[0] - MEETING[1])))
+        """The lashes along the edge of a lid that comes down, as dark as the picture's own: its skin has none."""
+        share = LASH_SHARE * float(smoothstep((SMOOTH[0] - opened) / (SMOOTH[0] - SMOOTH[1])))
         if share == 0:
             return
-        upper, lower = (target[list(lid), :2] for lid in (self._eye.upper, self._eye.lower))
-        line = (upper + lower) / 2
+        line = target[list(self._eye.upper), :2]
         left, top, right, bottom = bounding(line, np.array([2, 2]) * self._stroke + 2, *rgb.shape[1::-1])
         if right - left < 2 or bottom - top < 2:
             return
@@ -182,11 +181,10 @@ LID_SHADOW = 0.4
 CARUNCLE = 0.2
 """How far the pink of the corner beside the nose reaches into the eye, in widths of the eye."""
 SMOOTH = (0.75, 0.4)
-"""How far open, of its painted opening, an eye is when its lid begins to be smooth skin, and when it is that alone."""
-MEETING = (0.5, 0.1)
-"""The same of the line of lashes."""
+"""How far open, of its painted opening, an eye is when its lid begins to be smooth skin edged with lashes, and when all
+of it is."""
 LASH_WIDTH = 0.035
-"""Width of the line of shut lashes in its middle, in eye distances."""
+"""Width of the line of lashes in its middle, in eye distances."""
 LASH_SHARE = 0.75
 """How much of what is under that line it covers."""
 
