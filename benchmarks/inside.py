@@ -19,7 +19,7 @@ import numpy as np
 
 from gioconda.evaluation.bootstrap import pooled
 from gioconda.face import MOUTH_OUTLINE, Points, eye_distance
-from gioconda.learning.dataset import training_shots
+from gioconda.learning.dataset import usable_shots
 from gioconda.neutral import mouth_gap
 from gioconda.portrait import View
 from gioconda.rendering import composite, make_renderer
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--renderer", default=DEFAULT_RENDERER)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
-    shots = [shot for shot in training_shots(options.data) if len(shot.points) >= 40]
+    shots = [shot for shot in usable_shots(options.data) if len(shot.points) >= 40]
     rows = []
     for shot in shots[:: max(1, len(shots) // options.shots)]:
         every = shot.frames(np.arange(len(shot.points)))

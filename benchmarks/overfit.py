@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from gioconda.evaluation.pixels import ssim
-from gioconda.learning.dataset import training_shots
+from gioconda.learning.dataset import usable_shots
 from gioconda.learning.episodes import Wildness, draw_episode
 from gioconda.learning.footage import Footage, cut
 from gioconda.learning.meta import PRESETS, Learner
@@ -40,7 +40,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
 
-    shot = [shot for shot in training_shots(options.data) if len(shot.points) >= 100][options.shot]
+    shot = [shot for shot in usable_shots(options.data) if len(shot.points) >= 100][options.shot]
     numbers = np.unique(np.linspace(0, len(shot.points) - 1, FRAMES).astype(int))
     frames, points = cut(shot.frames(numbers), shot.points[numbers], PRESETS["narrow"].shape.size)
     starts = torch.tensor([0, len(frames)])

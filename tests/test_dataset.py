@@ -41,7 +41,7 @@ from gioconda.datasets.square import Square
 from gioconda.datasets.work import Done, Facts, Settings
 from gioconda.errors import DatasetError, MissingExtraError, OutputError, UsageError
 from gioconda.evaluation.shots import find_sources, load_shot
-from gioconda.learning.dataset import training_shots, usable_stills
+from gioconda.learning.dataset import usable_shots, usable_stills
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader
 from gioconda.tracking import default_tracker
@@ -96,7 +96,7 @@ SEED = 2
 
 def test_both_readers_read_it(data):
     folder, _ = data
-    (shot,) = training_shots(folder)
+    (shot,) = usable_shots(folder)
     assert (shot.person, shot.points.shape) == ("anna", (30, 478, 3))
     assert shot.frames(np.array([0, 29])).shape == (2, 128, 128, 3)
     ((rgb, points),) = usable_stills(folder, 0.0)
@@ -595,5 +595,5 @@ def test_a_picture_of_nobody(tmp_path):
     write_png(tmp_path / "pictures/a.png", np.zeros((64, 64, 3), np.uint8))
     summary = build(tmp_path / "pictures", tmp_path / "data", SMALL)
     assert [reason for _, reason in summary.skipped] == ["no face found"]
-    with pytest.raises(UsageError, match="no training shot"):
-        training_shots(tmp_path / "data")
+    with pytest.raises(UsageError, match="no shot of the split train"):
+        usable_shots(tmp_path / "data")

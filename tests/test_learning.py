@@ -25,7 +25,7 @@ from gioconda.cli import main
 from gioconda.errors import UsageError
 from gioconda.face import BROWS, EYES, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, NOSE_TIP, eye_distance, face_model
 from gioconda.learning.checkpoint import NAME, checkpoint_header
-from gioconda.learning.dataset import EXCLUDED_SOURCES, training_shots, usable_stills
+from gioconda.learning.dataset import EXCLUDED_SOURCES, usable_shots, usable_stills
 from gioconda.learning.export import TRAINED_ON, export_warp, read_weights
 from gioconda.learning.losses import edge_loss, feature_matching, pixel_loss, structure_loss
 from gioconda.learning.pairs import SHAPES, make_samples, with_mouth
@@ -282,7 +282,7 @@ def data(tmp_path_factory, view):
 
 
 def test_shots_come_back_exactly(data):
-    (shot,) = training_shots(data)
+    (shot,) = usable_shots(data)
     assert (shot.id, shot.person) == ("good", "p1")
     assert shot.points.dtype == np.float32
     assert (shot.points == np.load(data / "good.npy")).all()
@@ -290,7 +290,7 @@ def test_shots_come_back_exactly(data):
 
 
 def test_frames_of_a_shot_fit_its_landmarks(data, view):
-    (shot,) = training_shots(data)
+    (shot,) = usable_shots(data)
     numbers = np.array([0, 5, 19])
     frames = shot.frames(numbers)
     assert frames.shape == (3, 256, 256, 3)
@@ -302,10 +302,10 @@ def test_frames_of_a_shot_fit_its_landmarks(data, view):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_must_not_be_learned_from_is_refused(data, tmp_path, name):
-    assert name not in [shot.id for shot in training_shots(data)]
+    assert name not in [shot.id for shot in usable_shots(data)]
     (tmp_path / "clips.jsonl").write_text(json.dumps({"id": name, **GOOD, **REFUSED[name]}) + "\n")
-    with pytest.raises(UsageError, match="no training shot"):
-        training_shots(tmp_path)
+    with pytest.raises(UsageError, match="no shot of the split train"):
+        usable_shots(tmp_path)
 
 
 def test_the_limits_themselves_are_accepted(data, tmp_path):
@@ -313,14 +313,14 @@ def test_the_limits_themselves_are_accepted(data, tmp_path):
     (tmp_path / "clips" / "edge.npy.xz").write_bytes((data / "clips" / "good.npy.xz").read_bytes())
     row = {"id": "edge", **GOOD, "upscale": 1.6, "frames": 16, "repo_licence": "none"}
     (tmp_path / "clips.jsonl").write_text(json.dumps(row) + "\n")
-    assert [shot.id for shot in training_shots(tmp_path)] == ["edge"]
+    assert [shot.id for shot in usable_shots(tmp_path)] == ["edge"]
 
 
 def test_a_licence_must_be_stated(tmp_path):
     row = {name: value for name, value in GOOD.items() if name != "repo_licence"}
     (tmp_path / "clips.jsonl").write_text(json.dumps({"id": "good", **row}) + "\n")
     with pytest.raises(UsageError, match="a line lacks licence"):
-        training_shots(tmp_path)
+        usable_shots(tmp_path)
 
 
 def test_stills_come_back_exactly(data):
@@ -332,7 +332,7 @@ def test_stills_come_back_exactly(data):
 
 def test_a_folder_that_is_no_dataset(tmp_path):
     with pytest.raises(UsageError, match=r"not a dataset folder.*clips\.jsonl"):
-        training_shots(tmp_path)
+        usable_shots(tmp_path)
 
 
 # Samples
@@ -712,7 +712,7 @@ def test_the_card_lists_whom_the_run_learned_from(tmp_path, data):
     learner.save(tmp_path)
     export_warp(tmp_path, tmp_path / "warp.onnx", {"name": "warp"})
     listed = json.loads((tmp_path / "warp.json").read_text())["trained_on"]
-    shots = training_shots(data)
+    shots = usable_shots(data)
     assert listed == {
         "people": sorted({shot.person for shot in shots}),
         "shots": sorted(shot.id for shot in shots),

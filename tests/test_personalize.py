@@ -73,9 +73,7 @@ def held_out_error(avatar, weights, portrait):
     """How far an avatar is from the held-out pictures of its person."""
     person = _Person(load_base(weights), portrait, QUICK, "cpu")
     state = {name: torch.from_numpy(np.asarray(values)).float() for name, values in avatar.network.items()}
-    person.personal.data = state.pop("personal")
-    own = {name.removeprefix("generator."): value for name, value in state.items()}
-    person.base.generator.load_state_dict(own, strict=False)
+    person.mean.load_state_dict(state, strict=False)
     return person.error()
 
 
@@ -132,16 +130,27 @@ def test_one_step_moves_what_must_move_and_nothing_else(weights, portrait):
     before = {name: p.detach().clone() for name, p in base.generator.named_parameters()}
     judged = {name: p.detach().clone() for name, p in base.discriminator.named_parameters()}
     embedded = {name: p.detach().clone() for name, p in base.embedder.named_parameters()}
-    personal = person.personal.detach().clone()
+    personal = person.face.personal.detach().clone()
     person.learn()
     idle = {name for name in before if name.endswith("one.bias")}
     still_there = {name for name, p in base.generator.named_parameters() if torch.equal(p, before[name])}
     assert {name for name in before if name.startswith("project")} <= still_there
     assert still_there <= idle | {name for name in before if name.startswith("project")}
-    assert not torch.equal(person.personal, personal)
+    assert not torch.equal(person.face.personal, personal)
     unmoved = {name for name, p in base.discriminator.named_parameters() if torch.equal(p, judged[name])}
     assert unmoved == {"columns.weight"}
     assert all(torch.equal(p, embedded[name]) for name, p in base.embedder.named_parameters())
+
+
+def test_what_is_kept_is_the_running_mean(weights, portrait):
+    person = _Person(load_base(weights), portrait, QUICK, "cpu")
+    means = [person.state()["personal"]]
+    for _ in range(3):
+        keep = min(QUICK.average, (2 + person.step) / (11 + person.step))
+        person.learn()
+        means.append(keep * means[-1] + (1 - keep) * person.face.personal.detach())
+        assert torch.allclose(person.state()["personal"], means[-1], rtol=1e-5, atol=1e-7)
+    assert not torch.equal(means[-1], person.face.personal)
 
 
 def test_the_discriminator_begins_with_the_embedding(weights, three):
@@ -153,7 +162,7 @@ def test_the_discriminator_begins_with_the_embedding(weights, three):
     with torch.no_grad():
         embedding = embedder((person.frames.float() / 255)[None], sketches[None])
     assert torch.allclose(base.discriminator.common.detach() - common, embedding[0], rtol=1e-3, atol=1e-4)
-    assert torch.allclose(person.personal, base.generator.personal(embedding), rtol=1e-2, atol=1e-3)
+    assert torch.allclose(person.face.personal, base.generator.personal(embedding), rtol=1e-2, atol=1e-3)
 
 
 def test_held_out_pictures_are_the_persons_with_other_faces(weights, three):

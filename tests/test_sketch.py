@@ -781,7 +781,7 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
     assert "not a dataset folder" in capsys.readouterr().err
     (tmp_path / "data" / "clips.jsonl").write_text("")
     assert main(command) == 2
-    assert "no training shot" in capsys.readouterr().err
+    assert "no shot of the split train" in capsys.readouterr().err
 
 
 # What a run exports

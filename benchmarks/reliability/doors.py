@@ -442,12 +442,12 @@ def _change_dataset(data: bytes, random: Random, others: Any) -> bytes:
 
 def _enter_dataset(file: Path, folder: Path, random: Random) -> None:
     from gioconda.datasets.shards import export
-    from gioconda.learning.dataset import trained_on, training_shots, usable_stills
+    from gioconda.learning.dataset import trained_on, usable_shots, usable_stills
     from gioconda.learning.footage import load_footage
 
     data = folder / "data"
     trained_on(data)
-    for shot in training_shots(data):
+    for shot in usable_shots(data):
         assert shot.points.ndim == 3
     list(usable_stills(data))
     load_footage(data, 32, every=4, share_of_people=1.0)

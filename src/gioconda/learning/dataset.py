@@ -63,34 +63,34 @@ class Shot:
         return np.stack(found)
 
 
-def training_shots(folder: Path) -> list[Shot]:
-    """Sharp enough shots of the training split whose licence allows shipping what is learned from them.
+def usable_shots(folder: Path, split: str = "train") -> list[Shot]:
+    """Sharp enough shots of a split whose licence allows shipping what is learned from them.
 
     Raises:
         UsageError: the folder is no dataset, or nothing in it can be used.
         DatasetError: the landmarks of a shot cannot be read.
     """
     shots = []
-    for row in _training_rows(folder):
+    for row in _usable_rows(folder, split):
         points = read_landmarks(landmarks_path(folder, row["id"]))
         shots.append(Shot(row["id"], row["person"], clip_path(folder, row["id"]), points))
     if not shots:
-        raise UsageError(f"{folder}: no training shot that may be used")
+        raise UsageError(f"{folder}: no shot of the split {split} that may be used")
     return shots
 
 
 def trained_on(folder: Path) -> dict[str, list[str]]:
-    """The people and shots of `training_shots`, for the card: nobody may be measured on whom a network was trained."""
-    rows = list(_training_rows(folder))
+    """The people and shots that are learned from, for the card: nobody may be measured on whom a network learned."""
+    rows = list(_usable_rows(folder, "train"))
     return {
         "people": sorted({str(row["person"]) for row in rows}),
         "shots": sorted(str(row["id"]) for row in rows),
     }
 
 
-def _training_rows(folder: Path) -> Iterator[dict[str, Any]]:
+def _usable_rows(folder: Path, split: str) -> Iterator[dict[str, Any]]:
     for row in _rows(folder, CLIPS):
-        if row["split"] == "train" and not _banned(row) and row["upscale"] <= SOFTEST and row["frames"] >= 16:
+        if row["split"] == split and not _banned(row) and row["upscale"] <= SOFTEST and row["frames"] >= 16:
             yield row
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gioconda.errors import UsageError, VideoError
-from gioconda.learning.dataset import Shot, training_shots, usable_stills
+from gioconda.learning.dataset import Shot, usable_shots, usable_stills
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.network_frame import NetworkFrame
 
@@ -78,7 +78,7 @@ def load_footage(
     people: dict[str, list[int]] = {}
     frames: list[NDArray[Any]] = []
     points: list[NDArray[Any]] = []
-    shots = training_shots(folder)
+    shots = usable_shots(folder)
     names = sorted({shot.person for shot in shots})
     wanted = set(names[: max(1, round(share_of_people * len(names)))])
     shots = [shot for shot in shots if shot.person in wanted]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.face import CHIN, FOREHEAD, LIPS_INNER_LOWER, LIPS_INNER_UPPER, Points, eye_distance
-from gioconda.learning.dataset import Shot, training_shots, usable_stills
+from gioconda.learning.dataset import Shot, usable_shots, usable_stills
 from gioconda.neutral import lid_gaps, mouth_gap
 from gioconda.portrait import View
 from gioconda.rendering.clues import CELLS, FRAME, FULL, SHAPE, ShapeDrawer, warp_frame
@@ -54,7 +54,7 @@ def make_samples(folder: Path, seed: int) -> Iterator[Sample]:
     """
     random = np.random.default_rng(seed)
     people: dict[str, list[Shot]] = {}
-    for shot in training_shots(folder):
+    for shot in usable_shots(folder):
         people.setdefault(shot.person, []).append(shot)
     names = sorted(people)
     stills = list(usable_stills(folder, OPEN))

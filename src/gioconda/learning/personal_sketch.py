@@ -7,6 +7,7 @@ both are then trained on the person's pictures.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,10 @@ from gioconda.learning.episodes import Wildness, vary
 from gioconda.learning.fine_tuning import Pace, Watch, check_fidelity, fine_tuned, spread, unwatched
 from gioconda.learning.footage import FACE_SHARE
 from gioconda.learning.losses import attention, feature_matching, hinge, pyramid_loss
+from gioconda.learning.networks import Generator
+from gioconda.learning.precision import fast
 from gioconda.learning.raster import draw_sketch
+from gioconda.learning.running_mean import follow
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import FlowRenderer, composite
@@ -34,6 +38,8 @@ PERSONAL = "personal"
 GENERATOR = "generator."
 """Beginning of the names of the generator's."""
 
+_PROJECTION = GENERATOR + "project"
+"""Beginning of the names of what made the personal parameters, and is not kept."""
 _HELD_OUT = "dramatic"
 """The built-in performance whose movements the fine-tuned face is tried on."""
 
@@ -45,14 +51,16 @@ class SketchTuning:
     Attributes:
         rate: learning rate of generator and personal parameters.
         critic_rate: of the discriminator.
+        average: how much of the running mean of the networks, which is what is kept, stays at each step.
         batch: pictures a step.
         pixels, matching, emphasis: as in `gioconda.learning.meta.SketchTraining`.
         pace: when it is enough.
         seed: of everything that is drawn at random.
     """
 
-    rate: float = 2e-4
-    critic_rate: float = 8e-4
+    rate: float = 4e-4
+    critic_rate: float = 1.6e-3
+    average: float = 0.95
     batch: int = 4
     pixels: float = 10.0
     matching: float = 10.0
@@ -108,7 +116,7 @@ class _Person:
     """The networks as they take up a person."""
 
     def __init__(self, base: Base, portrait: Portrait, settings: SketchTuning, device: str) -> None:
-        self.base, self.settings, self.step = base, settings, 0
+        self.base, self.settings, self.device, self.step = base, settings, device, 0
         size = base.shape.size
         views = [_in_frame(view, size) for view in portrait.views]
         self.frames, self.points = _stacked(views, device)
@@ -117,12 +125,14 @@ class _Person:
         with torch.no_grad():
             sketches = draw_sketch(self.points, size)
             embedding = base.embedder((self.frames.float() / 255)[None], sketches[None])
-            self.personal = nn.Parameter(base.generator.personal(embedding))
+            personal = nn.Parameter(base.generator.personal(embedding))
             base.discriminator.common.add_(embedding[0])
         self.column = torch.zeros_like(embedding)
         self.random = torch.Generator().manual_seed(settings.seed)
-        tuned = [p for name, p in base.generator.named_parameters() if not name.startswith("project")]
-        self.maker_steps = torch.optim.Adam([*tuned, self.personal], settings.rate, betas=(0.0, 0.999), eps=1e-5)
+        self.face = _Face(base.generator, personal)
+        self.mean = copy.deepcopy(self.face)
+        tuned = [p for name, p in self.face.named_parameters() if not name.startswith(_PROJECTION)]
+        self.maker_steps = torch.optim.Adam(tuned, settings.rate, betas=(0.0, 0.999), eps=1e-5)
         judging = [p for name, p in base.discriminator.named_parameters() if not name.startswith("columns")]
         self.critic_steps = torch.optim.Adam(judging, settings.critic_rate, betas=(0.0, 0.999), eps=1e-5)
 
@@ -133,41 +143,57 @@ class _Person:
         wildness = Wildness(colour=0, grey=0, mirror=False)
         varied, places = vary(self.frames[number][:, None], self.points[number][:, None], wildness, self.random)
         truth, sketch = varied[:, 0], draw_sketch(places[:, 0], varied.shape[-1])
-        made = self.base.generator(sketch, self.personal)
-        real_scores, real_features = critic(truth, sketch, self.column)
-        scores, features = critic(made, sketch, self.column)
-        loss = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)) - scores.mean()
-        loss = loss + settings.matching * feature_matching(real_features, features)
+        with fast(self.device):
+            made = self.face(sketch)
+            real_scores, real_features = critic(truth, sketch, self.column)
+            scores, features = critic(made, sketch, self.column)
+            loss = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)) - scores.mean()
+            loss = loss + settings.matching * feature_matching(real_features, features)
         self.maker_steps.zero_grad(set_to_none=True)
         loss.backward()
         self.maker_steps.step()
+        with fast(self.device):
+            judged = hinge(real_scores, critic(made.detach(), sketch, self.column)[0])
         self.critic_steps.zero_grad(set_to_none=True)
-        hinge(real_scores, critic(made.detach(), sketch, self.column)[0]).backward()  # type: ignore[no-untyped-call]
+        judged.backward()  # type: ignore[no-untyped-call]
         self.critic_steps.step()
         self.step += 1
+        follow(self.mean, self.face, min(settings.average, (1 + self.step) / (10 + self.step)))
 
     @torch.no_grad()
     def error(self) -> float:
         """Of the held-out pictures."""
-        made = self.base.generator(self.unseen_sketches, self.personal)
+        with fast(self.device):
+            made = self.mean(self.unseen_sketches)
         return float(pyramid_loss(made, self.unseen, attention(self.unseen_sketches, self.settings.emphasis)))
 
     @torch.no_grad()
     def sample(self) -> NDArray[np.uint8]:
         """One of them, and what is made of it."""
-        made = self.base.generator(self.unseen_sketches[:1], self.personal)
+        made = self.mean(self.unseen_sketches[:1])
         pair = torch.cat([self.unseen[0], made[0].clamp(0, 1)], dim=2)
         sample = (255 * pair.float()).round().byte().permute(1, 2, 0).cpu().numpy()
         return np.ascontiguousarray(sample)
 
     def state(self) -> dict[str, Tensor]:
         """A copy of what an avatar keeps."""
-        generator = {
-            GENERATOR + name: value
-            for name, value in self.base.generator.state_dict().items()
-            if not name.startswith("project")
+        return {
+            name: value.detach().clone()
+            for name, value in self.mean.state_dict().items()
+            if not name.startswith(_PROJECTION)
         }
-        return {name: value.detach().clone() for name, value in {**generator, PERSONAL: self.personal}.items()}
+
+
+class _Face(nn.Module):
+    """A generator with one person's parameters. Its numbers have the names that an avatar keeps them under."""
+
+    def __init__(self, generator: Generator, personal: nn.Parameter) -> None:
+        super().__init__()
+        self.generator, self.personal = generator, personal
+
+    def forward(self, sketches: Tensor) -> Tensor:
+        """Sketches, (n, 3, s, s) -> faces, alike."""
+        return self.generator(sketches, self.personal)
 
 
 def _in_frame(view: View, size: int) -> View:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gioconda.errors import MissingExtraError, UsageError
 from gioconda.face import LANDMARKS, NOSE_TIP, Points, eye_distance, eye_middles
-from gioconda.learning.dataset import Shot, training_shots, usable_stills
+from gioconda.learning.dataset import Shot, usable_shots, usable_stills
 from gioconda.learning.tracker.profiles import rendered, turned_copies
 from gioconda.media.files import whole_file
 from gioconda.neutral import lid_gaps, mouth_gap
@@ -144,7 +144,7 @@ def _asked(teacher: Path, frames: list[Array], progress: Progress) -> Array:
 
 def _pictures(data: Path, count: int) -> Iterator[tuple[Array, Points, int]]:
     people: dict[str, list[Shot]] = {}
-    for shot in training_shots(data):
+    for shot in usable_shots(data):
         people.setdefault(shot.person, []).append(shot)
     for person, shots in enumerate(people.values()):
         for shot in shots:
