@@ -16,9 +16,8 @@ from gioconda import animate
 from gioconda.batch import Drawing, Work, drivers_in, plan, portraits_in
 from gioconda.batch.contact_sheet import contact_sheet
 from gioconda.batch.make import telling
-from gioconda.batch.workers import work_off
 from gioconda.cli import main
-from gioconda.errors import NoFaceError, UsageError
+from gioconda.errors import UsageError
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader, probe_video
 from makers import acting
@@ -170,22 +169,6 @@ def test_photographs_drive_too(shelves, portrait, faceless_picture, tmp_path):
     assert np.abs(frames[-1] - expected).mean() < 0.5 * moved
     shown = Image.open(out / ".batch" / "anna--turned.mp4.png").resize((96, 96), Image.Resampling.BOX)
     assert np.abs(np.asarray(shown) - expected.astype(int)).mean() < 0.5 * moved
-
-
-def explode(number):
-    if number == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if number == 2:
-        raise NoFaceError("nobody there")
-    return 10 * number
-
-
-def test_a_killed_process_takes_nothing_else_along():
-    results = dict(work_off(explode, range(5), 2))
-    assert {n: r for n, r in results.items() if n not in (1, 2)} == {0: 0, 3: 30, 4: 40}
-    assert type(results[1]).__name__ == "BrokenProcessPool"
-    assert isinstance(results[2], NoFaceError)
-    assert str(results[2]) == "nobody there"
 
 
 def workers_of(process):

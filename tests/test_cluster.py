@@ -184,6 +184,24 @@ def test_a_batch_is_made_on_a_cluster(address, picture, motion_file, tmp_path):
     assert sorted(state for state, _, _ in there.values()) == ["done", "failed"]
 
 
+def test_a_dataset_is_built_on_a_cluster(address, driver, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "talk.mp4").write_bytes(driver.read_bytes())
+    (videos / "bad.mp4").write_bytes(b"no video")
+    for name, more in (("there", ["--cluster", address]), ("here", ["--jobs", "1"])):
+        command = ["dataset", "build", videos.name, "--out", name, "--licence", "own footage", "--size", "64", *more]
+        done = subprocess.run(
+            [sys.executable, "-m", "gioconda.cli", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    for name, lines in (("clips.jsonl", 1), ("skipped.jsonl", 1)):
+        there, here = ((tmp_path / folder / name).read_text() for folder in ("there", "here"))
+        assert there == here
+        assert len(there.splitlines()) == lines
+
+
 def once(item):
     """Dies, fails or answers."""
     if item == "die":

@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from chores import refuse, square
 from gioconda.cli import main
 from gioconda.datasets.build import Choice, build
 from gioconda.datasets.identity import merge, pack
@@ -34,7 +33,6 @@ from gioconda.datasets.layout import (
     read_lines,
 )
 from gioconda.datasets.people import sort_out
-from gioconda.datasets.pool import each
 from gioconda.datasets.shards import export, unpack
 from gioconda.datasets.sources import Label, label, read_labels
 from gioconda.datasets.square import Square
@@ -448,15 +446,6 @@ def test_landmarks_come_back(tmp_path_factory, seed, frames):
     path = tmp_path_factory.getbasetemp() / "points.npy.xz"
     path.write_bytes(pack_landmarks(points))
     assert np.abs(read_landmarks(path) - points).max() <= 0.125
-
-
-def test_a_process_that_dies_takes_one_job_with_it():
-    assert sorted(each(square, range(5), 2), key=str) == [(0, 0), (1, 1), (2, None), (3, 9), (4, 16)]
-
-
-def test_what_work_raises_ends_it():
-    with pytest.raises(OSError, match="no room for 7"):
-        list(each(refuse, [7], 1))
 
 
 # Shards

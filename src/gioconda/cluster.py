@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from gioconda.errors import MissingExtraError, UsageError
+from gioconda.processes import WorkerDiedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,10 +23,6 @@ AHEAD = 2
 """Items that are given out for each processor."""
 PATIENCE = 5.0
 """Seconds to wait for a cluster's answer: Ray would go on asking for minutes."""
-
-
-class WorkerDiedError(Exception):
-    """The process that worked on an item is no more."""
 
 
 @contextmanager

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -22,18 +20,14 @@ from gioconda import __version__
 from gioconda.batch.contact_sheet import contact_sheet
 from gioconda.batch.make import Outcome, make_clip, track_driver, track_portrait
 from gioconda.batch.plan import Work
-from gioconda.batch.workers import work_off
-from gioconda.cluster import WorkerDiedError
-from gioconda.cluster import cluster as connected
-from gioconda.cluster import work_off as work_off_together
 from gioconda.errors import FileError, GiocondaError, OutputError, UsageError
 from gioconda.media.files import sha256_of, spoken_os_error, whole_file
 from gioconda.media.pictures import write_png
+from gioconda.processes import WorkerDiedError
 from gioconda.progress import Progress, quiet
 from gioconda.rendering.renderer import own_network
+from gioconda.workers import WorkOff, workers
 
-WorkOff = Callable[[Callable[[Work], Any], Iterable[Work]], Generator[tuple[Work, Any], None, None]]
-"""Gives each work with what a function made of it, or raised."""
 SUMMARY, SHEET = "summary.json", "contact-sheet.png"
 
 
@@ -64,10 +58,8 @@ def run_batch(
     """
     if jobs < 1:
         raise UsageError(f"--jobs {jobs}: use at least 1")
-    if cluster is not None:
-        with connected(cluster) as ray:
-            return _worked_off(works, partial(work_off_together, ray), progress, told)
-    return _worked_off(works, lambda function, items: work_off(function, items, jobs), progress, told)
+    with workers(jobs, cluster) as work_off:
+        return _worked_off(works, work_off, progress, told)
 
 
 def _worked_off(
@@ -198,7 +190,7 @@ def _failed(work: Work, error: Exception) -> Outcome:
     match error:
         case GiocondaError():
             kind, reason = error.id, str(error)
-        case BrokenProcessPool() | WorkerDiedError():
+        case WorkerDiedError():
             kind, reason = "killed", "the process that made it was killed; was there memory enough? use fewer --jobs"
         case _:
             kind, reason = "fault", f"{type(error).__name__}: {error}"

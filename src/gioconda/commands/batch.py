@@ -7,7 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gioconda.commands.options import Verbs, add_max_pixels, add_movement, add_size, add_tracker, drawing, verb
+from gioconda.commands.options import (
+    Verbs,
+    add_cluster,
+    add_max_pixels,
+    add_movement,
+    add_size,
+    add_tracker,
+    drawing,
+    verb,
+)
 from gioconda.progress import bar, say
 
 if TYPE_CHECKING:
@@ -29,11 +38,7 @@ def add(verbs: Verbs) -> None:
     )
     added.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the clips; what is there is kept")
     added.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time (default: 1)")
-    added.add_argument(
-        "--cluster",
-        metavar="HOST:PORT",
-        help="work on a Ray cluster in place of this machine (needs the extra 'cluster')",
-    )
+    add_cluster(added)
     added.add_argument("--format", default=".mp4", metavar="ENDING", help="of the clips (default: .mp4)")
     add_movement(added)
     add_size(added)

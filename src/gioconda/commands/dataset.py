@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from gioconda.commands.options import Verbs, add_tracker, number, verb
+from gioconda.commands.options import Verbs, add_cluster, add_tracker, number, verb
 from gioconda.progress import bar
 
 
@@ -82,6 +82,7 @@ def _add_build(actions: Verbs) -> None:
     added.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="files at a time (default: one a core)"
     )
+    add_cluster(added)
 
 
 def _build(options: argparse.Namespace) -> None:
@@ -111,6 +112,7 @@ def _build(options: argparse.Namespace) -> None:
         ),
         identity=options.identity_model,
         jobs=options.jobs,
+        cluster=options.cluster,
         progress=bar,
     )
     print("\n".join(summary.lines()))

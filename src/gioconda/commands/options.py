@@ -73,6 +73,15 @@ def add_tracker(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster(verb: argparse.ArgumentParser) -> None:
+    """Who does the work."""
+    verb.add_argument(
+        "--cluster",
+        metavar="HOST:PORT",
+        help="work on a Ray cluster in place of this machine (needs the extra 'cluster')",
+    )
+
+
 def add_face(verb: argparse.ArgumentParser) -> None:
     """Which face of the first picture, where one person moves."""
     verb.add_argument(

@@ -31,7 +31,6 @@ from gioconda.datasets.layout import (
     write_lists,
 )
 from gioconda.datasets.people import People, sort_out
-from gioconda.datasets.pool import each
 from gioconda.datasets.sheet import write_sheet
 from gioconda.datasets.sources import LABEL_FILES, Label, find_files, label, read_labels, unused
 from gioconda.datasets.sources import People as PeopleRule
@@ -41,9 +40,11 @@ from gioconda.errors import GiocondaError, OutputError, UsageError
 from gioconda.media.files import sha256_of, spoken_os_error
 from gioconda.media.pictures import PICTURE_SUFFIXES
 from gioconda.media.video import open_media
+from gioconda.processes import WorkerDiedError
 from gioconda.progress import Progress, quiet
 from gioconda.tracking import tracker_named
 from gioconda.untrusted import parse_json
+from gioconda.workers import workers
 
 SETTINGS, PROGRESS, SHEET = "build.json", "progress.jsonl", "sheet.jpg"
 SAME_PERSON = 0.5
@@ -95,6 +96,7 @@ def build(
     *,
     identity: Path | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Progress = quiet,
 ) -> Summary:
     """Make a dataset folder, or go on making it.
@@ -106,11 +108,13 @@ def build(
         choice: what goes into the lists.
         identity: a face-recognition network (`identity.py`); None: people are told apart by names only.
         jobs: files at a time, each in a process of its own.
+        cluster: HOST:PORT of a Ray cluster, whose processes take the place of this machine's.
         progress: told about every file.
 
     Raises:
-        UsageError: a number out of range, a list that is wrong, nothing in the folder, another run at work.
-        MissingExtraError: the tracker is not installed.
+        UsageError: a number out of range, a list that is wrong, nothing in the folder, another run at work, no such
+            cluster.
+        MissingExtraError: the tracker is not installed, or Ray.
         OutputError: the dataset cannot be written, or the disk is too small.
     """
     settings, choice = settings or Settings(), choice or Choice()
@@ -127,14 +131,29 @@ def build(
         done = log.read()
         todo = [file for file in files if file not in unwanted and not _is_done(videos / file, done.get(file))]
         _check_space(videos, todo, out, settings)
-        work = (Job(videos / file, file, out, settings, identity) for file in todo)
-        with progress("files", len(todo)) as tick, contextlib.closing(each(process, work, jobs)) as results:
+        # Workers of a cluster are at home in other folders.
+        network = identity.absolute() if identity else None
+        work = (Job((videos / file).absolute(), file, out.absolute(), settings, network) for file in todo)
+        with (
+            progress("files", len(todo)) as tick,
+            workers(jobs, cluster) as work_off,
+            contextlib.closing(work_off(process, work)) as results,
+        ):
             for job, result in results:
-                done[job.file] = result or Done(job.file, 0, skipped=DIED)
+                done[job.file] = _done(job, result)
                 log.add(done[job.file])
                 _check_room(out)
                 tick()
         return _finish(out, done, labels, said, choice, measured=identity is not None)
+
+
+def _done(job: Job, result: Done | Exception) -> Done:
+    match result:
+        case Done():
+            return result
+        case WorkerDiedError():
+            return Done(job.file, 0, skipped=DIED)
+    raise result
 
 
 def _check(videos: Path, out: Path, settings: Settings, choice: Choice, jobs: int) -> None:

@@ -1,0 +1,100 @@
+"""A list worked off in processes of this machine, of which any may die without taking more than its own item along."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable
+from multiprocessing.connection import Connection, wait
+from typing import Generic, TypeVar
+
+import cv2
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class WorkerDiedError(Exception):
+    """The process that worked on an item is no more."""
+
+
+def work_off(
+    jobs: int, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Generator[tuple[Item, Result | Exception], None, None]:
+    """Each item with what the function made of it, or with what it raised, as they get done.
+
+    A process that died gives `WorkerDiedError` for its item and is replaced. When the consumer stops early (or is
+    interrupted), the processes are killed at once.
+
+    Args:
+        jobs: processes at a time; they share the cores. One is started when there is something for it to do.
+        function: a function at the top of a module, with arguments and results that can be pickled.
+        items: what to do, taken one by one.
+    """
+    waiting = iter(items)
+    free: list[_Worker[Item, Result]] = []
+    busy: dict[Connection, tuple[_Worker[Item, Result], Item]] = {}
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    try:
+        while True:
+            while len(busy) < jobs and (item := next(waiting, None)) is not None:
+                worker = free.pop() if free else _Worker(function, threads)
+                busy[worker.connection] = worker, item
+                worker.connection.send(item)
+            if not busy:
+                return
+            for connection in wait(list(busy)):
+                assert isinstance(connection, Connection)
+                worker, item = busy.pop(connection)
+                try:
+                    result = connection.recv()
+                except (EOFError, ConnectionResetError):
+                    worker.end()
+                    result = WorkerDiedError("its process was killed, or crashed")
+                else:
+                    free.append(worker)
+                yield item, result
+    finally:
+        for worker in (*free, *(worker for worker, _ in busy.values())):
+            worker.end()
+
+
+class _Worker(Generic[Item, Result]):
+    """A process that does one item after the other."""
+
+    def __init__(self, function: Callable[[Item], Result], threads: int) -> None:
+        # Not forked: the tracker has threads, which do not survive that.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, function, threads), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def end(self) -> None:
+        self.connection.close()
+        self._process.kill()
+        self._process.join()
+
+
+def _serve(connection: Connection, function: Callable[[Item], Result], threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(threads)
+    while True:
+        try:
+            item = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send(function(item))
+        except Exception as error:
+            connection.send(error)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
