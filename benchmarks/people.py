@@ -1,11 +1,12 @@
 """Do more people teach more? `sketch` learned from shares of the people, equally long, and tried on others.
 
-    python benchmarks/people.py DATA --models MODELS --out FOLDER [--shares 0.1 0.3 1] [--steps 6000]
+    python benchmarks/people.py DATA --models MODELS --out FOLDER [--shares 0.1 0.3 1] [--steps 6000] [--seed 0]
 
 DATA is a dataset folder, MODELS holds the measuring networks of `gioconda evaluate`. For each share: `gioconda train
 sketch --preset narrow --people SHARE --steps STEPS`, then `gioconda evaluate --renderer sketch-ff` on the split `eval`,
-one view, no fine-tuning. Writes people.json, a table, and people.png: a picture of some people of that split, what each
-painted of a later frame of theirs, and that. Runs and reports stay in FOLDER; the same command goes on with them.
+one view, no fine-tuning. Writes people.json; a table; people.svg, the figures over the shares; and people.png: a
+picture of some people of that split, what each painted of a later frame of theirs, and that. The largest share is
+compared with each of the others shot by shot. Runs and reports stay in FOLDER; the same command goes on with them.
 """
 
 from __future__ import annotations
@@ -14,35 +15,85 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import asdict
+from html import escape
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from gioconda.evaluation.bootstrap import paired
+from gioconda.evaluation.catalogue import BY_NAME
+from gioconda.evaluation.charts import Point, Series, curve
+from gioconda.evaluation.store import ClipFolder
 from gioconda.learning.base import load_base
 from gioconda.learning.dataset import usable_shots
 from gioconda.learning.footage import cut
 from gioconda.learning.raster import draw_sketch
 from gioconda.media.pictures import write_png
 
-MEASURES = ("ssim_face", "l1_face", "akd", "csim_truth", "frechet_identity")
+SHOT_BY_SHOT = ("ssim_face", "l1_face", "akd", "csim_truth")
+MEASURES = (*SHOT_BY_SHOT, "frechet_identity")
 SHOWN = 8
 """People on the sheet."""
+WIDTH, HEIGHT, HEAD = 250, 168, 22
+"""Pixels of a chart, and of its heading."""
 
 
-def figures(data: Path, models: Path, folder: Path, share: float, steps: int) -> dict[str, Any]:
-    """What networks that learned from a share of the people say of others."""
+def learn_and_measure(data: Path, models: Path, folder: Path, share: float, steps: int, seed: int) -> None:
+    """Fill `folder/run` and `folder/report`."""
     gioconda = [sys.executable, "-m", "gioconda.cli"]
     run, report = folder / "run", folder / "report"
     train = ["train", "sketch", "--data", data, "--out", run, "--preset", "narrow", "--minutes", "10000"]
     weights = run / "sketch.safetensors"
     measure = ["evaluate", data, "--renderer", "sketch-ff", "--weights", weights, "--models", models, "--out", report]
-    for command in ([*train, "--people", str(share), "--steps", str(steps)], measure):
+    for command in ([*train, "--people", str(share), "--steps", str(steps), "--seed", str(seed)], measure):
         subprocess.run([*gioconda, *map(str, command)], check=True)
+
+
+def figures(report: Path) -> dict[str, Any]:
+    """What networks say of people they have not met: each measure with its interval."""
     rows = json.loads((report / "results.json").read_text())["rows"]
     found = {row["measure"]: row for row in rows if row["renderer"] == "sketch-ff" and row["group"] == "all"}
     return {measure: {key: found[measure][key] for key in ("value", "low", "high", "n")} for measure in MEASURES}
+
+
+def shot_by_shot(report: Path) -> dict[str, dict[str, float]]:
+    """The measures of each shot."""
+    print_of_run = json.loads((report / "results.json").read_text())["runs"]["self"]["fingerprint"]
+    folders = sorted(path for path in (report / "runs" / print_of_run).iterdir() if path.is_dir())
+    kept = {path.name: ClipFolder(path.parent, path.name).load("sketch-ff", 1) for path in folders}
+    return {name: {measure: each.values[measure][0] for measure in SHOT_BY_SHOT} for name, each in kept.items() if each}
+
+
+def compared(fewer: Path, more: Path) -> dict[str, Any]:
+    """By how much the measures of one report exceed those of another, over the same shots, with the interval."""
+    before, after = shot_by_shot(fewer), shot_by_shot(more)
+    both = sorted(before.keys() & after.keys())
+
+    def figures_of(shots: dict[str, dict[str, float]], measure: str) -> list[float]:
+        return [shots[shot][measure] for shot in both]
+
+    pairs = {measure: (figures_of(before, measure), figures_of(after, measure)) for measure in SHOT_BY_SHOT}
+    return {measure: asdict(paired(*pair, "mean", seed=0)) for measure, pair in pairs.items()}
+
+
+def drawn(said: dict[float, dict[str, Any]]) -> str:
+    """A chart of each measure over the shares, as one SVG file."""
+    parts = []
+    for column, measure in enumerate(MEASURES):
+        found = {round(100 * share): each[measure] for share, each in said.items()}
+        points = [Point(share, each["value"], each["low"], each["high"]) for share, each in found.items()]
+        chart = curve([Series(measure, 1, points)], "% of the people", list(found), measure, WIDTH, HEIGHT)
+        parts.append(f'<text x="{column * WIDTH + 8}" y="{HEAD - 8}">{escape(BY_NAME[measure].title)}</text>')
+        parts.append(chart.replace("<svg ", f'<svg x="{column * WIDTH}" y="{HEAD}" ', 1))
+    style = resources.files("gioconda.evaluation").joinpath("report.css").read_text(encoding="utf-8")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * len(MEASURES)} {HEAD + HEIGHT}">'
+        f'<style>{style}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>{"".join(parts)}</svg>\n'
+    )
 
 
 def painted(data: Path, bases: list[Path]) -> np.ndarray:
@@ -73,16 +124,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.1, 0.3, 1.0])
     parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    folders = {share: options.out / f"{share:g}" for share in options.shares}
-    said = {
-        str(share): figures(options.data, options.models, folder, share, options.steps)
-        for share, folder in folders.items()
-    }
-    (options.out / "people.json").write_text(json.dumps({"steps": options.steps, "shares": said}, indent=1) + "\n")
+    folders = {share: options.out / f"{share:g}" for share in sorted(options.shares)}
+    for share, folder in folders.items():
+        learn_and_measure(options.data, options.models, folder, share, options.steps, options.seed)
+    reports = {share: folder / "report" for share, folder in folders.items()}
+    said = {share: figures(report) for share, report in reports.items()}
+    *fewer, most = reports
+    gains = {share: compared(reports[share], reports[most]) for share in fewer}
+    whole = {"steps": options.steps, "seed": options.seed, "shares": said, "gains": gains}
+    (options.out / "people.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (options.out / "people.svg").write_text(drawn(said))
     print("| share of the people |", " | ".join(MEASURES), "|")
     for share, found in said.items():
-        print(f"| {share} |", " | ".join(f"{found[measure]['value']:.3f}" for measure in MEASURES), "|")
+        print(f"| {share:g} |", " | ".join(f"{found[measure]['value']:.3f}" for measure in MEASURES), "|")
+    for share, gain in gains.items():
+        told = (f"{each['value']:+.3f} [{each['low']:.3f}, {each['high']:.3f}]" for each in gain.values())
+        print(f"| {most:g} instead of {share:g} |", " | ".join(told), "| |")
     bases = [folder / "run" / "sketch.safetensors" for folder in folders.values()]
     write_png(options.out / "people.png", painted(options.data, bases))
 

@@ -566,7 +566,7 @@ def test_ticks_span_the_data(a: float, b: float):
 
 
 def test_charts_are_empty_without_figures():
-    assert curve([], [1], "a") == scatter([], "a", "b", "c") == strips([], "a") == ""
+    assert curve([], "views", [1], "a") == scatter([], "a", "b", "c") == strips([], "a") == ""
     chart = scatter([Series("x<y", 1, [Point(1, 2, label="<b>: 1")])], "a", "b", "c")
     assert "<b>" not in chart
 

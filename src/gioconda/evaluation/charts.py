@@ -60,8 +60,10 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(first, last + 1)]
 
 
-def curve(series: Sequence[Series], views: Sequence[int], title: str, width: int = 240, height: int = 168) -> str:
-    """Figures over the number of views, evenly spaced, with their intervals as bands."""
+def curve(
+    series: Sequence[Series], across: str, numbers: Sequence[int], title: str, width: int = 240, height: int = 168
+) -> str:
+    """Figures over some numbers, evenly spaced whatever they are, with their intervals as bands."""
     known = [p for s in series for p in s.points]
     if not known:
         return ""
@@ -70,11 +72,11 @@ def curve(series: Sequence[Series], views: Sequence[int], title: str, width: int
         max(_most(p) for p in known),
     )
     y = Axis(marks[0], marks[-1], height - BOTTOM, TOP)
-    places = {number: LEFT + (k + 0.5) * (width - LEFT - RIGHT) / len(views) for k, number in enumerate(views)}
+    places = {number: LEFT + (k + 0.5) * (width - LEFT - RIGHT) / len(numbers) for k, number in enumerate(numbers)}
     parts = _grid(y, marks, width)
     for number, x in places.items():
         parts.append(_text(x, height - BOTTOM + 16, str(number), "middle"))
-    parts.append(_text((LEFT + width - RIGHT) / 2, height - 4, "views", "middle"))
+    parts.append(_text((LEFT + width - RIGHT) / 2, height - 4, across, "middle"))
     for line in series:
         points = sorted(line.points, key=lambda p: p.x)
         bounds = [(places[int(p.x)], p) for p in points if p.low is not None and p.high is not None]

@@ -345,7 +345,7 @@ def _views(whole: Mapping[str, Any], track: str, makers: Sequence[Maker], colour
             )
             for maker, colour in colours.items()
         ]
-        charts.append(_chart(curve(series, views, BY_NAME[name].title), BY_NAME[name]))
+        charts.append(_chart(curve(series, "views", views, BY_NAME[name].title), BY_NAME[name]))
     count = max((r["n"] for r in pick(whole, track=track, group=group)), default=0)
     return (
         f"<h3>What more pictures bring</h3><p>{_COMPARED[group]}: {count}. Bands: 95 % intervals.</p>{_legend(colours)}"
