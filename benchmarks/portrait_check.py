@@ -18,6 +18,7 @@ import numpy as np
 
 from gioconda.face import eye_distance, face_model
 from gioconda.geometry import angles
+from gioconda.likeness import ONE_PERSON, signature
 from gioconda.media.pictures import read_picture
 from gioconda.media.video import VideoReader
 from gioconda.neutral import head_pose, lid_gaps
@@ -30,12 +31,10 @@ from gioconda.portrait_check import (
     DARK,
     FACE_PIXELS,
     SHUT_EYES,
-    STRANGER,
     blur,
     brightness,
     face_print,
     measure,
-    proportions_of,
 )
 from gioconda.tracking import Box, default_tracker
 
@@ -122,27 +121,26 @@ def eyes(data: Path) -> None:
 
 def people(data: Path) -> None:
     """Pairs of frames of one person, from different shots, and of two people."""
-    for split in ("train", "eval"):
-        random = np.random.default_rng(0)
-        faces, persons, clips = [], [], []
-        for row in rows(data / "clips.jsonl"):
-            if row["split"] != split:
-                continue
-            points = track(data, row["id"])
-            for index in random.choice(len(points), min(FRAMES, len(points)), replace=False):
-                if abs(angles(head_pose(face_model().shape, points[index]).rotation)[0]) < MOST_YAW:
-                    faces.append(proportions_of(points[index], (256, 256)))
-                    persons.append(row["person"])
-                    clips.append(row["id"])
-        array, person, clip = np.array(faces), np.array(persons), np.array(clips)
-        one, other = np.triu_indices(len(array), 1)
-        distance = np.concatenate([np.linalg.norm(array[i] - array[i + 1 :], axis=1) for i in range(len(array) - 1)])
-        same = distance[(person[one] == person[other]) & (clip[one] != clip[other])]
-        different = distance[person[one] != person[other]]
-        alarms, hits = np.mean(same > STRANGER), np.mean(different > STRANGER)
-        print(f"{split}: proportions further apart than {STRANGER}:")
-        print(f"  {alarms:.1%} of {len(same)} pairs of one person; 99th percentile {np.percentile(same, 99):.1f}")
-        print(f"  {hits:.0%} of {len(different)} pairs of two people")
+    random = np.random.default_rng(0)
+    signatures, persons, clips = [], [], []
+    for row in [r for r in rows(data / "clips.jsonl") if r["split"] == "eval"]:
+        points = track(data, row["id"])
+        wanted = random.choice(len(points), min(FRAMES, len(points)), replace=False).tolist()
+        with VideoReader(data / "clips" / f"{row['id']}.mp4") as video:
+            seen = [View(f.rgb, points[n].astype(np.float32)) for n, f in enumerate(video) if n in wanted]
+        for view in seen:
+            if abs(angles(head_pose(face_model().shape, view.points).rotation)[0]) < MOST_YAW:
+                signatures.append(signature(view))
+                persons.append(row["person"])
+                clips.append(row["id"])
+    person, clip = np.array(persons), np.array(clips)
+    one, other = np.triu_indices(len(signatures), 1)
+    alike = (np.array(signatures) @ np.array(signatures).T)[one, other]
+    same = alike[(person[one] == person[other]) & (clip[one] != clip[other])]
+    different = alike[person[one] != person[other]]
+    print(f"alike by less than {ONE_PERSON}:")
+    print(f"  {np.mean(same < ONE_PERSON):.1%} of {len(same)} pairs of one person in two shots")
+    print(f"  {np.mean(different < ONE_PERSON):.0%} of {len(different)} pairs of two people")
 
 
 def doubles(data: Path) -> None:

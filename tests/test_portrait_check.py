@@ -1,6 +1,7 @@
 """Advice about the pictures of a portrait."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,13 @@ from PIL import Image
 from gioconda import View
 from gioconda.cli import main
 from gioconda.errors import UsageError
-from gioconda.face import MOUTH_OUTLINE, face_model
+from gioconda.face import MOUTH_OUTLINE
 from gioconda.marks import FIRST, MarkedFace, marks_of, write_marks
 from gioconda.media.pictures import write_png
-from gioconda.portrait_check import BLURRED, FACE_PIXELS, STRANGER, blur, check, face_print, measure, proportions_of
+from gioconda.portrait_check import BLURRED, FACE_PIXELS, blur, check, face_print, measure
 from gioconda.rendering import composite, make_renderer
 from gioconda.retarget import Gains, Sitter, retarget
-from makers import faceless_drawing, jaw, movement, posed, stretched
+from makers import faceless_drawing, jaw, movement
 
 SKIN = (227, 176, 174)
 """About the colour of the photograph's lower lip."""
@@ -45,7 +46,7 @@ def shelf(portrait, tmp_path_factory):
         "shut": moved(lids=(0, 0)),
         "left": left,
         "left-mirrored": left[:, ::-1],
-        "stranger": cv2.resize(view.rgb, (256, 333)),
+        "stranger": cv2.resize(view.rgb, (256, 384)),
         "right": moved(angles=(32, 0, 0)),
         "open": moved(offsets=jaw(0.4)),
         "dark": (view.rgb * 0.15).astype(np.uint8),
@@ -146,22 +147,23 @@ OPEN = f"{FIRST_ONE}, with an open mouth: a relaxed face moves best"
         # Another person
         (
             "closed stranger",
-            ["two different people? closed.png, stranger.png: proportions unlike the other pictures'; look again"],
+            ["two different people? closed.png (0.#), stranger.png (0.#): not alike to the other pictures; look again"],
         ),
         (
             "closed left shut stranger",
-            ["two different people? stranger.png: proportions unlike the other pictures'; look again", LEFT],
+            ["two different people? stranger.png (0.#): not alike to the other pictures; look again", LEFT],
         ),
         (
             "closed stranger left shut",
-            ["two different people? stranger.png: proportions unlike the other pictures'; look again", LEFT],
+            ["two different people? stranger.png (0.#): not alike to the other pictures; look again", LEFT],
         ),
         ("closed left left-mirrored shut", []),
     ],
 )
 def test_every_sentence_is_said_where_it_is_true_and_nowhere_else(shelf, names, advice):
     """What the tracker and the measures make of pictures of a real face, its mirror image and its own renders."""
-    assert list(check([shelf / f"{name}.png" for name in names.split()]).advice) == advice
+    said = check([shelf / f"{name}.png" for name in names.split()]).advice
+    assert [re.sub(r"\(-?0\.\d\d\)", "(0.#)", text) for text in said] == advice
 
 
 def test_pictures_of_no_use_are_reported_not_raised(shelf):
@@ -205,18 +207,6 @@ def test_blur_grows_with_blur_and_not_with_size(portrait):
     assert blur(view.resized(512)) == pytest.approx(blur(view), abs=0.1)
 
 
-def test_proportions_know_shape_and_not_pose():
-    canonical = posed(face_model().shape)
-
-    def of(sitter):
-        return proportions_of(sitter.pose.apply(sitter.shape), (256, 256))
-
-    own = of(canonical)
-    for angles in ((20, 0, 0), (-20, 10, 0), (0, -10, 30)):
-        assert np.linalg.norm(of(posed(face_model().shape, angles, 90, (400, 300))) - own) < 0.1
-    assert np.linalg.norm(of(posed(stretched(1.0, 1.3, 1.0))) - own) > STRANGER
-
-
 def test_a_stranger_is_named(shelf, tmp_path, portrait):
     points = portrait.views[0].points
     tall = points * np.array([1, 1.5, 1], np.float32)
@@ -226,7 +216,7 @@ def test_a_stranger_is_named(shelf, tmp_path, portrait):
     pictures = [shelf / "plain.png", shelf / "again.jpg", shelf / "shut.png", tmp_path / "tall.png"]
     report = check(pictures, landmarks=[tmp_path / "tall.json"])
     assert [found.path.stem for found in report.pictures if "somebody else?" in found.faults] == ["tall"]
-    assert any(text.startswith("two different people? tall.png") for text in report.advice)
+    assert any(text.startswith("two different people? tall.png (") for text in report.advice)
 
 
 def test_the_same_face_correlates_with_itself_wherever_it_is(portrait):

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gioconda.errors import GiocondaError, NoFaceError, UsageError
-from gioconda.face import CHIN, FOREHEAD, NOSE_BASE, NOSE_TIP, OVAL, Points, eye_distance, eye_middles
+from gioconda.face import OVAL, eye_distance
+from gioconda.likeness import ONE_PERSON, levelled, likenesses
 from gioconda.marks import marks_of_pictures
 from gioconda.media.pictures import MAX_PIXELS, read_picture
 from gioconda.neutral import lid_gaps, mouth_gap
@@ -44,8 +45,6 @@ OPEN_MOUTH = 0.12
 """Lip gap over eye distance from which the inside of the mouth is seen."""
 SHUT_EYES = 0.14
 """Lid gap over eye width below which an eye is shut."""
-STRANGER = 12.0
-"""Distance of a face's proportions from those of the other pictures, in spreads of one person."""
 ALIKE = 0.97
 """Correlation of two faces, laid upon each other, from which they may be the same picture twice."""
 ALIKE_TURN, ALIKE_MOUTH = 4.0, 0.04
@@ -57,26 +56,6 @@ PRINT = 32
 """Pixels a side of the small picture by which faces are compared."""
 EYES_APART, EYES_AT = 0.4, (0.5, 0.38)
 """Distance of the eyes in it, and the place of their middle, in sides."""
-
-_PROPORTIONS = (
-    (NOSE_BASE, CHIN, 0.045),
-    (234, 454, 0.009),
-    (127, 356, 0.008),
-    (93, 323, 0.010),
-    (172, 397, 0.016),
-    (FOREHEAD, 168, 0.021),
-    (FOREHEAD, CHIN, 0.021),
-    (168, NOSE_BASE, 0.023),
-    (NOSE_TIP, 168, 0.019),
-    (129, 358, 0.033),
-    (33, 133, 0.032),
-    (362, 263, 0.033),
-    (133, 362, 0.029),
-    (78, 308, 0.104),
-    (105, 159, 0.100),
-    (334, 386, 0.103),
-)
-"""Pairs of landmarks, and how much the logarithm of their distance (in eye distances) varies within one person."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +74,7 @@ class Checked:
         teeth: area as bright as teeth between the lips, in squared mouth widths.
         lids: gap between the lids over the width of the eye, of the wider open eye.
         brightness: median of the face, 0 to 255.
-        stranger: distance of its proportions from the other pictures', in spreads of one person; 0 if alone.
+        likeness: how alike the face is to those of the other pictures, -1 to 1 (`gioconda.likeness`); 1 if alone.
         same_as: number of an earlier picture that shows the same, or None.
         faults: what speaks against it: 'small', 'blurred', 'dark', 'turned far', 'eyes shut',
             'somebody else?', 'shows the same as another'.
@@ -112,7 +91,7 @@ class Checked:
     teeth: float = 0.0
     lids: float = 0.0
     brightness: float = 0.0
-    stranger: float = 0.0
+    likeness: float = 1.0
     same_as: int | None = None
     faults: tuple[str, ...] = ()
 
@@ -180,7 +159,7 @@ def check(
     marked = marks_of_pictures(landmarks, paths)
     tracker = tracker or default_tracker()
     checked: list[Checked] = []
-    prints: dict[int, tuple[Array, Array]] = {}
+    views: dict[int, View] = {}
     for number, path in enumerate(paths):
         try:
             picture = read_picture(path, max_pixels)
@@ -193,8 +172,8 @@ def check(
             continue
         view = View(picture.rgb, points)
         checked.append(measure(path, view))
-        prints[number] = face_print(view), proportions_of(points, view.rgb.shape)
-    return Report(*_compared(checked, prints))
+        views[number] = view
+    return Report(*_compared(checked, views))
 
 
 def measure(path: Path, view: View) -> Checked:
@@ -229,23 +208,9 @@ def face_print(view: View) -> Array:
 
     Eyes are level and at the same place in every picture.
     """
-    left, right = (eye.astype(np.float64) for eye in eye_middles(view.points[:, :2]))
-    across = (right - left) / (PRINT * EYES_APART)
-    turn = np.array([across, (-across[1], across[0])])  # of one pixel of the print, in the picture
-    corner = (left + right) / 2 - np.array(EYES_AT) * PRINT @ turn
-    soft = cv2.GaussianBlur(view.rgb, (0, 0), max(float(np.linalg.norm(across)) / 2, 0.3))
-    place = np.column_stack([turn.T, corner])
-    rgb = cv2.warpAffine(soft, place, (PRINT, PRINT), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
-    grey = (rgb @ LUMA).ravel() - (rgb @ LUMA).mean()
+    luma = levelled(view, PRINT, EYES_APART, EYES_AT) @ LUMA
+    grey = luma.ravel() - luma.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-6)
-
-
-def proportions_of(points: Points, shape: tuple[int, ...]) -> Array:
-    """Proportions of a face, (n,), in spreads of one person."""
-    upright = Sitter.of(points, shape[1], shape[0]).shape
-    ends = upright[[(a, b) for a, b, _ in _PROPORTIONS]]
-    distance = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)
-    return np.log(np.maximum(distance, 1e-3)) / [spread for *_, spread in _PROPORTIONS]
 
 
 def brightness(view: View) -> float:
@@ -276,28 +241,26 @@ def blur(view: View) -> float:
     return max(shares)
 
 
-def _compared(
-    checked: list[Checked], prints: dict[int, tuple[Array, Array]]
-) -> tuple[tuple[Checked, ...], tuple[str, ...]]:
-    for number, (own_print, own) in prints.items():
+def _compared(checked: list[Checked], views: dict[int, View]) -> tuple[tuple[Checked, ...], tuple[str, ...]]:
+    prints = {number: face_print(view) for number, view in views.items()}
+    alike = dict(zip(views, likenesses(list(views.values())), strict=True))
+    for number, own_print in prints.items():
         found = checked[number]
-        others = [proportions for other, (_, proportions) in prints.items() if other != number]
-        stranger = float(np.linalg.norm(own - np.median(others, axis=0))) if others else 0.0
         same = next(
             (
                 other
                 for other in prints
                 if other < number
-                and own_print @ prints[other][0] > ALIKE
+                and own_print @ prints[other] > ALIKE
                 and max(abs(found.yaw - checked[other].yaw), abs(found.pitch - checked[other].pitch)) < ALIKE_TURN
                 and abs(found.mouth - checked[other].mouth) < ALIKE_MOUTH
                 and (found.lids < SHUT_EYES) == (checked[other].lids < SHUT_EYES)
             ),
             None,
         )
-        more = [(stranger > STRANGER, "somebody else?"), (same is not None, "shows the same as another")]
+        more = [(alike[number] < ONE_PERSON, "somebody else?"), (same is not None, "shows the same as another")]
         faults = (*found.faults, *(name for holds, name in more if holds))
-        checked[number] = replace(found, stranger=stranger, same_as=same, faults=faults)
+        checked[number] = replace(found, likeness=alike[number], same_as=same, faults=faults)
     return tuple(checked), tuple(_advice(checked))
 
 
@@ -316,11 +279,9 @@ def _advice(checked: list[Checked]) -> list[str]:
         advice.append(f"{first}, with an open mouth: a relaxed face moves best")
     if advice and better and _unfit_as_canvas(better) < _unfit_as_canvas(canvas) - CLEARLY:
         advice.append(f"put {better.path.name} first")
-    strangers = [c.path.name for c in checked if "somebody else?" in c.faults]
+    strangers = [f"{c.path.name} ({c.likeness:.2f})" for c in checked if "somebody else?" in c.faults]
     if strangers:
-        advice.append(
-            f"two different people? {', '.join(strangers)}: proportions unlike the other pictures'; look again"
-        )
+        advice.append(f"two different people? {', '.join(strangers)}: not alike to the other pictures; look again")
     if good and not any(c.shows_teeth for c in good):
         advice.append("no teeth seen: add a picture with an open smile")
     advice += [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -98,7 +99,7 @@ def read_portrait(options: argparse.Namespace, face: int | None, tracker: Tracke
         if face is not None or options.box or options.landmarks:
             raise UsageError("an avatar knows its face: leave out --face, --box and --landmarks")
         return avatar
-    return Portrait.from_pictures(
+    portrait = Portrait.from_pictures(
         options.pictures,
         face=face,
         box=options.box,
@@ -106,6 +107,21 @@ def read_portrait(options: argparse.Namespace, face: int | None, tracker: Tracke
         max_pixels=options.max_pixels,
         tracker=tracker,
     )
+    _ask_about_strangers(options.pictures, portrait)
+    return portrait
+
+
+def _ask_about_strangers(pictures: Sequence[Path], portrait: Portrait) -> None:
+    """Warn of pictures that may show somebody else than the others do."""
+    from gioconda.likeness import ONE_PERSON, likenesses
+
+    for path, likeness in zip(pictures, likenesses(portrait.views), strict=True):
+        if likeness < ONE_PERSON:
+            print(
+                f"warning: {path} may show somebody else: its likeness to the other pictures is {likeness:.2f}, "
+                f"and of one person mostly above {ONE_PERSON}; look again",
+                file=sys.stderr,
+            )
 
 
 def portrait_of(subject: Portrait | Avatar) -> Portrait:
