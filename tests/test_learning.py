@@ -552,7 +552,7 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path, halves):
 
 def test_the_running_mean_moves_with_the_weights():
     learner = _Learner(replace(TINY, average=0.75), "cpu")
-    for share in (0.9, 1 - 2 / 11):  # the mean is young: it follows quicker than it will
+    for share in (1 - 2 / 11, 1 - 3 / 12):  # the mean is young: it follows quicker than it will
         before = [p.detach().clone() for p in learner.mean.parameters()]
         learner.learn(batches(1)[0])
         moved = 0.0

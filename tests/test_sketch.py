@@ -580,7 +580,7 @@ def test_the_mean_by_hand():
         mean.weight.fill_(1)
         new.weight.fill_(5)
         new.running_mean.fill_(7)
-    follow(mean, new, 0.75)
+    follow(mean, new, 0.75, 1000)
     assert mean.weight.tolist() == [2]
     assert mean.running_mean.tolist() == [7]
 

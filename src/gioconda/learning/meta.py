@@ -26,7 +26,7 @@ from gioconda.learning.losses import attention, feature_matching, hinge, match_l
 from gioconda.learning.networks import Discriminator, Embedder, Generator, Network, Shape
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
 from gioconda.learning.precision import fast
-from gioconda.learning.running_mean import follow, kept
+from gioconda.learning.running_mean import follow
 from gioconda.learning.team import ALONE, Team
 from gioconda.media.files import spoken_os_error
 from gioconda.progress import Progress, quiet
@@ -165,9 +165,8 @@ class Learner:
             judged = losses["critic"] + settings.match * match_loss(embeddings.detach(), columns)
         _descend(self.critic_steps, judged, team)
         self.step += 1
-        keep = kept(settings.average, self.step)
-        follow(self.mean_embedder, self.embedder, keep)
-        follow(self.mean_generator, self.generator, keep)
+        follow(self.mean_embedder, self.embedder, settings.average, self.step)
+        follow(self.mean_generator, self.generator, settings.average, self.step)
         return {name: value.detach() for name, value in losses.items()}
 
     @torch.no_grad()

@@ -26,7 +26,7 @@ from gioconda.learning.losses import attention, feature_matching, hinge, pyramid
 from gioconda.learning.networks import Generator
 from gioconda.learning.precision import fast
 from gioconda.learning.raster import draw_sketch
-from gioconda.learning.running_mean import follow, kept
+from gioconda.learning.running_mean import follow
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import FlowRenderer, composite
@@ -158,7 +158,7 @@ class _Person:
         judged.backward()  # type: ignore[no-untyped-call]
         self.critic_steps.step()
         self.step += 1
-        follow(self.mean, self.face, kept(settings.average, self.step))
+        follow(self.mean, self.face, settings.average, self.step)
 
     @torch.no_grad()
     def error(self) -> float:

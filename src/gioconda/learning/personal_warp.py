@@ -132,7 +132,7 @@ class _Person:
         losses(self.retoucher, batch, self.settings.weights).total.backward()  # type: ignore[no-untyped-call]
         self.steps.step()
         self.step += 1
-        follow(self.mean, self.retoucher, min(self.settings.average, (1 + self.step) / (10 + self.step)))
+        follow(self.mean, self.retoucher, self.settings.average, self.step)
 
     @torch.no_grad()
     def error(self) -> float:

@@ -224,8 +224,8 @@ class _Learner:
         found.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.retoucher.parameters(), LONGEST)
         self.retoucher_steps.step()
-        follow(self.mean, self.retoucher, min(self.settings.average, (1 + self.step) / (10 + self.step)))
         self.step += 1
+        follow(self.mean, self.retoucher, self.settings.average, self.step)
         told = ("pixels", "untouched", "edges", "structure")
         return {name: float(getattr(found, name).detach()) for name in told}
 
