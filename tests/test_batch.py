@@ -17,6 +17,7 @@ from gioconda.batch import Drawing, Work, drivers_in, plan, portraits_in
 from gioconda.batch.contact_sheet import contact_sheet
 from gioconda.batch.make import telling
 from gioconda.cli import main
+from gioconda.credentials.reading import read_credentials
 from gioconda.errors import UsageError
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader, probe_video
@@ -146,6 +147,23 @@ def test_a_batch_and_the_same_again(shelves, tmp_path, capsys):
     louder = (*SMALL, "--mouth", 1.5)
     assert run(shelves / "portraits" / "anna.png", shelves / "drivers" / "talk.motion", "--out", out, *louder) == 0
     assert states(out) == {"anna--talk.mp4": "done"}
+
+
+def test_clips_of_a_batch_say_what_is_asked(shelves, tmp_path, capsys):
+    anna, out = shelves / "portraits" / "anna.png", tmp_path / "clips"
+    arguments = (anna, "orator", "--out", out, "--size", "96", "--end", "0.2")
+    assert run(*arguments) == 0
+    plain = read_credentials(out / "anna--orator.mp4")
+    assert run(*arguments, "--consent", "Anna said yes.", "--label") == 0
+    assert states(out) == {"anna--orator.mp4": "done"}
+    assert plain.consent is None
+    assert read_credentials(out / "anna--orator.mp4").consent == "Anna said yes."
+    assert run(*arguments, "--consent", "Anna said yes.", "--label") == 0
+    assert states(out) == {"anna--orator.mp4": "kept"}
+    capsys.readouterr()
+    assert run(*arguments, "--key", tmp_path / "key.pem") == 2
+    assert capsys.readouterr().err.count("a key its certificate") == 1
+    assert states(out) == {"anna--orator.mp4": "kept"}
 
 
 def test_photographs_drive_too(shelves, portrait, faceless_picture, tmp_path):

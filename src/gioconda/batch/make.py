@@ -10,6 +10,8 @@ import numpy as np
 
 from gioconda.batch.contact_sheet import CELL, fitted
 from gioconda.batch.plan import Work
+from gioconda.credentials.identity import signing_identity
+from gioconda.credentials.statement import Disclosure
 from gioconda.drivers import Recording
 from gioconda.media.clip import size_in_file
 from gioconda.media.pictures import write_png
@@ -70,7 +72,8 @@ def make_clip(work: Work) -> Outcome:
         size=drawing.size,
         fps=drawing.fps,
     )
-    animation.save(work.out, sound=not drawing.mute)
+    disclosure = Disclosure(drawing.label, drawing.consent, signing_identity(drawing.certificate, drawing.key))
+    animation.save(work.out, sound=not drawing.mute, disclosure=disclosure)
     shown = animation.performance  # a photograph's is moved into
     moment = round((telling(shown) - shown.times[0]) * animation.fps)
     frame = next(animation.frames(min(moment, len(animation) - 1)))

@@ -22,7 +22,11 @@ DRIVERS = (".motion", *VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
 
 @dataclass(frozen=True)
 class Drawing:
-    """How all clips of a batch are drawn: the options of `animate` and of `Performance.from_video`."""
+    """How all clips of a batch are drawn, and what they say of themselves.
+
+    The options of `animate`, of `Performance.from_video` and of `Disclosure`; `certificate` and `key` are the files of
+    who signs, None for whoever is configured.
+    """
 
     gains: Gains = field(default_factory=Gains)
     absolute: bool = False
@@ -37,6 +41,10 @@ class Drawing:
     mute: bool = False
     max_pixels: int = MAX_PIXELS
     tracker: TrackerName = "gioconda"
+    label: bool = False
+    consent: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True)

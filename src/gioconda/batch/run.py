@@ -180,7 +180,8 @@ def _keys(works: Sequence[Work]) -> dict[Work, str]:
     files = {path: contents(path) for path in {p for w in works for p in (w.picture, w.driver, networks[w])}}
     keys = {}
     for work in works:
-        settings = {**asdict(work.drawing), "weights": files[networks[work]]}
+        signed = {"certificate": contents(work.drawing.certificate), "key": None}
+        settings = {**asdict(work.drawing), "weights": files[networks[work]], **signed}
         made_of = [__version__, files[work.picture], files[work.driver] or work.driver, settings]
         keys[work] = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
     return keys

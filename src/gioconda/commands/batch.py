@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from gioconda.commands.options import (
     Verbs,
     add_cluster,
+    add_disclosure,
     add_max_pixels,
     add_movement,
     add_size,
     add_tracker,
+    disclosure,
     drawing,
     verb,
 )
@@ -45,13 +47,16 @@ def add(verbs: Verbs) -> None:
     add_max_pixels(added)
     add_tracker(added)
     added.add_argument("--mute", action="store_true", help="no sound")
+    add_disclosure(added)
 
 
 def _run(options: argparse.Namespace) -> int:
     from gioconda.batch import Drawing, drivers_in, plan, portraits_in, run_batch
     from gioconda.tracking import tracker_named
 
-    tracker_named(options.tracker)  # where it is not installed, that is said once, not of every clip
+    # What is wrong with all clips is said once, not of each.
+    tracker_named(options.tracker)
+    told = disclosure(options)
     shown = Drawing(
         **drawing(options),
         size=options.size,
@@ -60,6 +65,10 @@ def _run(options: argparse.Namespace) -> int:
         mute=options.mute,
         max_pixels=options.max_pixels,
         tracker=options.tracker,
+        label=told.label,
+        consent=told.consent,
+        certificate=options.certificate,
+        key=options.key,
     )
     works = plan(portraits_in(options.portraits), drivers_in(options.drivers), options.out, shown, options.format)
     outcomes = run_batch(

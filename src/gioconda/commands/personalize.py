@@ -56,4 +56,4 @@ def _run(options: argparse.Namespace) -> None:
     avatar.save(options.out)
     print(f"{options.out}: {len(avatar.portrait.views)} pictures, {avatar.about.steps} steps of fine-tuning")
     if options.fidelity and not avatar.about.steps:
-        print("nothing was learned from them: fewer than three, or the network knew all they show")
+        print("nothing was learned from them: the network knew all they show, or, of warp, they are fewer than three")
