@@ -11,12 +11,15 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from importlib import resources
 
 import numpy as np
+import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'learn' (torch) is not installed")
 pytest.importorskip("tensorboard", reason="the extra 'learn' (tensorboard) is not installed")
+onnx = pytest.importorskip("onnx", reason="the extra 'learn' (onnx) is not installed")
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -36,6 +39,8 @@ from gioconda.learning.networks import Discriminator, Embedder, Generator, Shape
 from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual, Plan
 from gioconda.learning.raster import IRIS_COLOUR, NOSE, draw_sketch
 from gioconda.learning.running_mean import follow
+from gioconda.learning.tracker_features import TrackerFeatures
+from gioconda.tracking.crops import CROP
 from makers import small_dataset
 
 torch.set_num_threads(1)
@@ -211,6 +216,39 @@ def test_content_losses_look_behind_activations(plan):
     kinds = [kind for width in plan.widths for kind in (["convolution", "relu"] if width else ["pooling"])]
     assert [kinds[number] for number in plan.taken] == ["relu"] * 5
     assert max(plan.taken) == len(kinds) - 1
+
+
+def test_features_are_those_of_the_tracker_that_comes_with_the_package():
+    """A picture of half the crop's side, its pixels doubled: the tracker's own halving gives it back."""
+    file = resources.files("gioconda.data").joinpath("tracker", "landmarks.onnx").read_bytes()
+    model = onnx.load_from_string(file)
+    layers = [n.output[0] for n in model.graph.node if n.op_type == "Relu" and n.name.startswith("/network/trunk/")]
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in layers)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    pictures = (255 * noise(2, 3, CROP // 2, CROP // 2)).byte()
+    crops = pictures.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3).permute(0, 2, 3, 1).numpy()
+    theirs = session.run(layers, {"crop": crops})
+    ours = TrackerFeatures().features(pictures / 255)
+    # Each residual block has a second layer inside.
+    ends = [theirs[i] for i in (0, 1, 3, 4, 6, 8, 9, 11, 13)]
+    assert len(ours) == len(ends)
+    for mine, its in zip(ours, ends, strict=True):
+        assert its.std() > 0.1
+        np.testing.assert_allclose(mine.numpy(), its, atol=1e-4)
+
+
+def test_the_tracker_teaches_the_picture_alone():
+    network = TrackerFeatures().train()
+    made, truth = noise(1, 3, 64, 64).requires_grad_(), noise(1, 3, 64, 64, seed=1)
+    assert float(network(truth, truth)) == 0
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network(made, truth).backward()
+    assert (made.grad.abs() > 0).float().mean() > 0.99
+    assert all(p.grad is None for p in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    # Half way there is nearer.
+    half = network((made.detach() + truth) / 2, truth)
+    assert 0 < float(half) < float(network(made.detach(), truth))
 
 
 def test_wrong_weights_of_a_content_loss(plan_file, tmp_path):
@@ -507,7 +545,7 @@ def test_a_step_moves_what_must_move_and_nothing_else(episode):
     one = learner()
     before = {name: numbers(network) for name, network in one.networks.items()}
     losses = one.learn(episode)
-    assert set(losses) == {"pixels", "adversarial", "matching", "match", "critic"}
+    assert set(losses) == {"pixels", "tracker", "adversarial", "matching", "match", "critic"}
     assert all(bool(value.isfinite()) for value in losses.values())
     for name in ("embedder", "generator", "discriminator"):
         after = numbers(one.networks[name])
@@ -558,7 +596,7 @@ def test_the_match_loss_is_left_out_without_its_weight(episode, monkeypatch):
 
 
 def test_columns_and_embeddings_come_together(footage):
-    one = learner(rate=0.0, critic_rate=1e-2, match=1e3, pixels=0.0, matching=0.0)
+    one = learner(rate=0.0, critic_rate=1e-2, match=1e3, pixels=0.0, tracker=0.0, matching=0.0)
     same = _episode(footage, TINY, 0)
     losses = [float(one.learn(same)["match"]) for _ in range(8)]
     assert losses[-1] < losses[0]
@@ -607,8 +645,8 @@ def test_content_losses_take_the_place_of_pixels(footage, episode, plan_file, mo
     both = Learner(TINY, 6, "cpu", ContentWeights(plan_file, plan_file)).learn(episode)
     one = Learner(TINY, 6, "cpu", ContentWeights(plan_file)).learn(episode)
     assert {"VGG19", "VGGFACE"} < set(both)
-    assert "pixels" not in both
-    assert {"VGG19", "pixels"} < set(one)
+    assert not {"pixels", "tracker"} & set(both)
+    assert {"VGG19", "pixels", "tracker"} < set(one)
     assert "VGGFACE" not in one
     # Weighted as published.
     assert float(both["VGG19"]) / TINY.vgg19 == pytest.approx(float(both["VGGFACE"]) / TINY.vggface, rel=1e-5)

@@ -116,7 +116,7 @@ def _train_sketch(options: argparse.Namespace) -> None:
         settings = replace(settings, match=0.0)
     content = ContentWeights(options.vgg19, options.vggface)
     if not (options.vgg19 and options.vggface):
-        print("no weights for both content losses: pixels and the discriminator's features take their place")
+        print("no weights for both content losses: pixels and the tracker's features take their place")
     if options.workers is not None or options.cluster:
         from gioconda.learning.cluster import train_sketch_together
 

@@ -33,8 +33,8 @@ class Pace:
     """
 
     check_every: int = 10
-    patience: int = 5
-    most: int = 400
+    patience: int = 8
+    most: int = 600
 
 
 @dataclass(frozen=True)

@@ -116,4 +116,5 @@ class Attention(nn.Module):
 
 
 def _doubled(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+    # Repeated pixels, as in BigGAN, leave a weave of lines on a face until training is long.
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear")

@@ -28,6 +28,7 @@ from gioconda.learning.perceptual import VGG19, VGGFACE, Perceptual
 from gioconda.learning.precision import fast
 from gioconda.learning.running_mean import follow
 from gioconda.learning.team import ALONE, Team
+from gioconda.learning.tracker_features import TrackerFeatures
 from gioconda.media.files import spoken_os_error
 from gioconda.progress import Progress, quiet
 
@@ -42,7 +43,8 @@ class SketchTraining:
         people: episodes a step.
         rate: learning rate of embedder and generator.
         critic_rate: of the discriminator.
-        pixels: weight of the pixel loss, which stands in for the content losses unless both have weights.
+        pixels, tracker: weights of the pixel loss and of the tracker's features, which stand in for the content losses
+            unless a file is given for both.
         emphasis: how much more the pixel loss minds the lines of the sketch.
         vgg19, vggface: weights of the content losses, used where a file is given.
         matching: weight of feature matching.
@@ -60,6 +62,7 @@ class SketchTraining:
     rate: float = 5e-5
     critic_rate: float = 2e-4
     pixels: float = 10.0
+    tracker: float = 0.3
     emphasis: float = 3.0
     vgg19: float = 1.5e-1
     vggface: float = 2.5e-2
@@ -122,6 +125,7 @@ class Learner:
             )
             if path
         ]
+        self.stand_in = TrackerFeatures().to(device) if len(self.content) < 2 else None
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -155,8 +159,9 @@ class Learner:
             }
             for weight, network in self.content:
                 losses[network.plan.name] = weight * network(made, truth)
-            if len(self.content) < 2:
+            if self.stand_in:
                 losses["pixels"] = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis))
+                losses["tracker"] = settings.tracker * self.stand_in(made, truth)
         _descend(self.maker_steps, torch.stack(list(losses.values())).sum(), team)
         with fast(self.device):
             # The discriminator does not learn to make its columns unlike what it was shown of them.

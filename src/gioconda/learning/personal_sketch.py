@@ -27,6 +27,7 @@ from gioconda.learning.networks import Generator
 from gioconda.learning.precision import fast
 from gioconda.learning.raster import draw_sketch
 from gioconda.learning.running_mean import follow
+from gioconda.learning.tracker_features import TrackerFeatures
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
 from gioconda.rendering import FlowRenderer, composite
@@ -53,16 +54,17 @@ class SketchTuning:
         critic_rate: of the discriminator.
         average: how much of the running mean of the networks, which is what is kept, stays at each step.
         batch: pictures a step.
-        pixels, matching, emphasis: as in `gioconda.learning.meta.SketchTraining`.
+        pixels, tracker, matching, emphasis: as in `gioconda.learning.meta.SketchTraining`.
         pace: when it is enough.
         seed: of everything that is drawn at random.
     """
 
     rate: float = 4e-4
-    critic_rate: float = 1.6e-3
-    average: float = 0.95
+    critic_rate: float = 4e-4
+    average: float = 0.98
     batch: int = 4
     pixels: float = 10.0
+    tracker: float = 3.0
     matching: float = 10.0
     emphasis: float = 3.0
     pace: Pace = field(default_factory=Pace)
@@ -129,6 +131,7 @@ class _Person:
             base.discriminator.common.add_(embedding[0])
         self.column = torch.zeros_like(embedding)
         self.random = torch.Generator().manual_seed(settings.seed)
+        self.tracker = TrackerFeatures().to(device)
         self.face = _Face(base.generator, personal)
         self.mean = copy.deepcopy(self.face)
         tuned = [p for name, p in self.face.named_parameters() if not name.startswith(_PROJECTION)]
@@ -149,6 +152,7 @@ class _Person:
             scores, features = critic(made, sketch, self.column)
             loss = settings.pixels * pyramid_loss(made, truth, attention(sketch, settings.emphasis)) - scores.mean()
             loss = loss + settings.matching * feature_matching(real_features, features)
+            loss = loss + settings.tracker * self.tracker(made, truth)
         self.maker_steps.zero_grad(set_to_none=True)
         loss.backward()
         self.maker_steps.step()
