@@ -14,6 +14,7 @@ import argparse
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from closeups import at, moments
@@ -39,8 +40,12 @@ def people(report: Path, most: int) -> list[np.ndarray]:
         # Far from the picture it is known from.
         frame = kept[0].facts["places"][-2]
         names = [f"{renderer}-{number}" for renderer in RENDERERS for number in VIEWS]
-        rows.append(np.hstack([read_picture(folder.frame(name, frame)).rgb for name in names]))
+        rows.append(np.hstack([_tile(read_picture(folder.frame(name, frame)).rgb) for name in names]))
     return rows[:: max(1, len(rows) // most)][:most]
+
+
+def _tile(rgb: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.resize(rgb, (SHOWN, SHOWN), interpolation=cv2.INTER_AREA))
 
 
 def painting(picture: Path, motion: Motion, weights: Path) -> list[np.ndarray]:
@@ -69,7 +74,10 @@ def main() -> None:
     across = len(RENDERERS) * len(VIEWS)
     tiles += [np.full((SHOWN, SHOWN, 3), 255, np.uint8)] * (-len(tiles) % across)
     rows = [np.hstack(tiles[first : first + across]) for first in range(0, len(tiles), across)]
-    write_png(options.out, np.vstack([*people(options.report, options.people), *rows]))
+    rows = [*people(options.report, options.people), *rows]
+    if not rows:
+        raise SystemExit(f"{options.report} has nobody painted from 1, 8 and 32 pictures, and no picture is given")
+    write_png(options.out, np.vstack(rows))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gioconda.cli import main
-from gioconda.datasets.build import Choice, build
+from gioconda.datasets.build import DIED, Choice, _done, build
 from gioconda.datasets.identity import merge, pack
 from gioconda.datasets.layout import (
     ClipRow,
@@ -34,14 +34,15 @@ from gioconda.datasets.layout import (
 )
 from gioconda.datasets.people import sort_out
 from gioconda.datasets.shards import export, unpack
-from gioconda.datasets.sources import Label, label, read_labels
+from gioconda.datasets.sources import Label, find_files, label, read_labels
 from gioconda.datasets.square import Square
-from gioconda.datasets.work import Done, Facts, Settings
+from gioconda.datasets.work import Done, Facts, Job, Settings, process
 from gioconda.errors import DatasetError, MissingExtraError, OutputError, UsageError
 from gioconda.evaluation.shots import find_sources, load_shot
 from gioconda.learning.dataset import usable_shots, usable_stills
 from gioconda.media.pictures import read_picture, write_png
 from gioconda.media.video import VideoReader
+from gioconda.processes import WorkerDiedError
 from gioconda.tracking import default_tracker
 from makers import film
 
@@ -292,6 +293,17 @@ def test_a_full_disk_is_seen_before_and_while_writing(footage, text_video, tmp_p
     with pytest.raises(OutputError, match="only 40 MB are free; nothing that is finished is lost"):
         build(tmp_path / "videos", tmp_path / "data", SMALL)
     assert len(read_lines(tmp_path / "data/progress.jsonl")) == 1
+
+
+def test_what_a_machine_lacks_is_no_fault_of_the_file(footage, tmp_path):
+    """It ends the build: a file that were skipped for it would never be looked at again."""
+    name = find_files(footage)[0]
+    job = Job(footage / name, name, tmp_path, SMALL, tmp_path / "missing.onnx")
+    with pytest.raises(UsageError, match=r"missing\.onnx"):
+        process(job)
+    with pytest.raises(OutputError, match="full"):
+        _done(job, OutputError("full"))
+    assert _done(job, WorkerDiedError("killed")).skipped == DIED
 
 
 # People and licences

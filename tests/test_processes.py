@@ -1,7 +1,10 @@
 """A list worked off in processes that may die."""
 
+import multiprocessing
 import os
 import signal
+import threading
+import time
 
 import pytest
 
@@ -47,5 +50,52 @@ def test_processes_end_when_nobody_listens_any_more():
     assert not any(alive(process) for process in seen)
 
 
-def test_without_work_no_process_is_started():
+def until_processes_are(count):
+    while len(multiprocessing.active_children()) > count:
+        time.sleep(0.01)
+
+
+def test_one_that_dies_while_it_has_nothing_to_do_is_replaced():
+    results = work_off(1, whose, range(3))
+    first = next(results)[1]
+    os.kill(first, signal.SIGKILL)
+    until_processes_are(0)
+    assert [n for n, process in results if process != first] == [1, 2]
+
+
+def too_late(number):
+    """Item 1: a result that no pipe holds, and an end before anybody has read it."""
+    if number == 0:
+        return b""
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+    return bytes(10_000_000)
+
+
+def test_one_that_dies_while_it_sends_takes_nothing_else_along():
+    results = work_off(2, too_late, [0, 1, 0])
+    assert next(results) == (0, b"")
+    until_processes_are(1)
+    rest = list(results)
+    assert (0, b"") in rest
+    assert [type(result) for number, result in rest if number == 1] == [WorkerDiedError]
+
+
+class StubbornError(Exception):
+    def __init__(self, why, more):
+        super().__init__(why)
+
+
+def refuse(number):
+    raise StubbornError("no", number)
+
+
+def test_errors_that_cannot_be_sent_are_told():
+    ((_, error),) = work_off(1, refuse, [1])
+    assert isinstance(error, RuntimeError)
+    assert str(error) == "StubbornError: no"
+
+
+def test_without_work_no_process_is_started(monkeypatch):
+    monkeypatch.setattr("gioconda.processes._Worker", None)
     assert list(work_off(2, whose, [])) == []
+    assert list(work_off(2, whose, iter([]))) == []

@@ -3,8 +3,8 @@
     python tools/fit_likeness.py DATA [--folds 5]
 
 DATA is a dataset folder, of which the split `train` counts, as far as its licences allow. Of each shot a few frames are
-taken, of each still the face; each also twice in other light. With --folds, it is tried before: learned without some of
-the people, and asked about those.
+taken, of each still the face; each also twice in other light. Nobody says whom stills show: each counts as a person of
+its own. With --folds, it is tried before: learned without some of the filmed people, and asked about those.
 """
 
 from __future__ import annotations
@@ -102,7 +102,11 @@ def fit(seen: Looks, random: np.random.Generator) -> Discriminant:
 
 
 def _discriminant(values: np.ndarray, people: np.ndarray, components: int, kept: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean, (n,), and axes, (n, kept); every person counts alike, however many pictures there are."""
+    """Mean, float32 (n,), and axes, float32 (n, kept).
+
+    Mean and principal components are of the pictures; what people differ in and what one does, of the people, each
+    counting alike however many pictures there are.
+    """
     mean = values.mean(axis=0)
     _, principal = np.linalg.eigh(np.cov((values - mean).T))
     principal = principal[:, ::-1][:, :components]
@@ -158,8 +162,10 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--folds", type=int, default=0)
+    parser.add_argument("--folds", type=int, default=0, help="2 or more: try it before, learned without one of so many")
     options = parser.parse_args()
+    if options.folds == 1:
+        parser.error("--folds 1 would learn from nobody; give 2 or more")
     seen = looks(options.data, "train")
     if options.folds:
         tried(seen, options.folds, np.random.default_rng(0))
@@ -176,7 +182,8 @@ def main() -> None:
         "trained_on": trained_on(options.data),
     }
     write_bytes(OUT.with_suffix(".json"), json.dumps(card, indent=1).encode() + b"\n")
-    print(f"{OUT.name}: {OUT.stat().st_size} bytes, {len(seen.faces)} faces of {len(np.unique(seen.people))} people")
+    filmed, stills = len(np.unique(seen.people[seen.filmed])), (~seen.filmed).sum()
+    print(f"{OUT.name}: {OUT.stat().st_size} bytes; {len(seen.faces)} faces, {filmed} people filmed, {stills} stills")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -73,7 +74,7 @@ def work_off(
     running: dict[Any, Item] = {}
     try:
         while True:
-            while len(running) < most and (item := next(waiting, None)) is not None:
+            for item in islice(waiting, most - len(running)):
                 running[remote.remote(item)] = item
             if not running:
                 return

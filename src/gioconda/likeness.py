@@ -30,7 +30,7 @@ from gioconda.retarget import Sitter
 Array = NDArray[Any]
 
 ONE_PERSON = 0.15
-"""Likeness below which two pictures may show two people."""
+"""Likeness, -1 to 1, of a picture to those of a person, below which it may show somebody else."""
 SIDE = 96
 """Pixels a side of the levelled face."""
 EYES_APART, EYES_AT = 0.36, (0.5, 0.42)
@@ -42,7 +42,12 @@ _EDGES = cv2.HOGDescriptor((SIDE, SIDE), (24, 24), (12, 12), (12, 12), 9)
 
 @dataclass(frozen=True)
 class Discriminant:
-    """Directions in which people differ: of the edges, (1764,), and of the shape, (1434,)."""
+    """Directions in which people differ, of k1 and k2 numbers.
+
+    Attributes:
+        edges_mean, edges_axes: float32 (1764,) and (1764, k1).
+        shape_mean, shape_axes: float32 (1434,) and (1434, k2).
+    """
 
     edges_mean: Array
     edges_axes: Array
@@ -58,26 +63,26 @@ def discriminant() -> Discriminant:
 
 
 def signature(view: View) -> Array:
-    """What a face is compared by: a direction, of length 1, whose product with another is how alike both are, -1 to 1.
+    """What a face is compared by, (k1 + k2,): its product with another's is how alike both are, -1 to 1.
 
     It stays in memory: nothing of it is kept on a disk.
     """
     return signature_of(edges_of(levelled(view, SIDE, EYES_APART, EYES_AT)), shape(view), discriminant())
 
 
-def signature_of(edges: Array, shape: Array, by: Discriminant) -> Array:
+def signature_of(edges: Array, relaxed: Array, by: Discriminant) -> Array:
     """As `signature`, of `edges_of` a face and its `shape`."""
-    found = _unit((edges - by.edges_mean) @ by.edges_axes), _unit((shape - by.shape_mean) @ by.shape_axes)
+    found = _unit((edges - by.edges_mean) @ by.edges_axes), _unit((relaxed - by.shape_mean) @ by.shape_axes)
     return _unit(np.concatenate([found[0], SHAPE * found[1]]))
 
 
 def likenesses(views: Sequence[View]) -> list[float]:
     """How alike each face is to the others, -1 to 1: the median of its likenesses; 1 if it is alone."""
+    if len(views) == 1:
+        return [1.0]
     signatures = [signature(view) for view in views]
     others = (signatures[:number] + signatures[number + 1 :] for number in range(len(signatures)))
-    return [
-        float(np.median(np.array(rest) @ own)) if rest else 1.0 for own, rest in zip(signatures, others, strict=True)
-    ]
+    return [float(np.median(np.array(rest) @ own)) for own, rest in zip(signatures, others, strict=True)]
 
 
 def edges_of(face: Array) -> Array:

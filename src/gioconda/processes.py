@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
 
@@ -29,7 +32,7 @@ def work_off(
     interrupted), the processes are killed at once.
 
     Args:
-        jobs: processes at a time; they share the cores. One is started when there is something for it to do.
+        jobs: processes at a time, at least 1; they share the cores. One is started when there is work for it.
         function: a function at the top of a module, with arguments and results that can be pickled.
         items: what to do, taken one by one.
     """
@@ -39,10 +42,15 @@ def work_off(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     try:
         while True:
-            while len(busy) < jobs and (item := next(waiting, None)) is not None:
-                worker = free.pop() if free else _Worker(function, threads)
+            for item in islice(waiting, jobs - len(busy)):
+                while free and not free[-1].take(item):
+                    free.pop().end()  # killed while it had nothing to do
+                if free:
+                    worker = free.pop()
+                else:
+                    worker = _Worker(function, threads)
+                    worker.take(item)
                 busy[worker.connection] = worker, item
-                worker.connection.send(item)
             if not busy:
                 return
             for connection in wait(list(busy)):
@@ -50,7 +58,7 @@ def work_off(
                 worker, item = busy.pop(connection)
                 try:
                     result = connection.recv()
-                except (EOFError, ConnectionResetError):
+                except (EOFError, OSError):
                     worker.end()
                     result = WorkerDiedError("its process was killed, or crashed")
                 else:
@@ -72,6 +80,13 @@ class _Worker(Generic[Item, Result]):
         self._process.start()
         theirs.close()
 
+    def take(self, item: Item) -> bool:
+        """Give it an item; False where the process is no more."""
+        with suppress(OSError):
+            self.connection.send(item)
+            return True
+        return False
+
     def end(self) -> None:
         self.connection.close()
         self._process.kill()
@@ -90,7 +105,16 @@ def _serve(connection: Connection, function: Callable[[Item], Result], threads: 
         try:
             connection.send(function(item))
         except Exception as error:
-            connection.send(error)
+            connection.send(_sendable(error))
+
+
+def _sendable(error: Exception) -> Exception:
+    """It, or what it says where it does not survive being sent."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _end_with_parent() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from gioconda.capture import TRACKING_SIDE
-from gioconda.datasets.identity import identify, pack
+from gioconda.datasets.identity import check_network, identify, pack
 from gioconda.datasets.layout import (
     NAME,
     PER_STILL_PIXEL,
@@ -182,7 +182,12 @@ def process(job: Job) -> Done:
 
     Raises:
         OutputError: the dataset folder cannot be written; that is no fault of the file.
+        MissingExtraError: the tracker is not installed on the machine that works; nor is that.
+        UsageError: the machine that works does not have the network.
     """
+    _tracker(job.settings.tracker)
+    if job.identity is not None:
+        check_network(job.identity)
     size = 0
     try:
         size = job.path.stat().st_size

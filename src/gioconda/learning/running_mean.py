@@ -6,13 +6,15 @@ import torch
 from torch import nn
 
 
+def kept_share(most: float, step: int) -> float:
+    """How much of the mean stays at a step, counted from 1: `most` (0 to 1), and less at first, lest its start last."""
+    return min(most, (1 + step) / (10 + step))
+
+
 @torch.no_grad()
 def follow(mean: nn.Module, network: nn.Module, most: float, step: int) -> None:
-    """Move a mean of networks towards a new one, as it is after a step, counted from 1. Buffers are taken over.
-
-    At most `most` of the mean stays; less at first, or it would be long what began it.
-    """
-    keep = min(most, (1 + step) / (10 + step))
+    """Move a mean of networks towards a new one, as it is after a step (`kept_share`). Buffers are taken over."""
+    keep = kept_share(most, step)
     for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
         kept.lerp_(new, 1 - keep)
     for state, fresh in zip(mean.buffers(), network.buffers(), strict=True):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gioconda.errors import UsageError
 from gioconda.learning.checkpoint import DAMAGE, finite_tensors
+from gioconda.learning.running_mean import kept_share
 from gioconda.progress import Progress, quiet
 from gioconda.untrusted import one_line
 
@@ -67,12 +68,13 @@ class Learner(Generic[Network]):
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self._steps.step()
-        keep = min(self.schedule.average, (1 + self.step) / (10 + self.step))
+        self.step += 1
+        keep = kept_share(self.schedule.average, self.step)
         with torch.no_grad():
             torch._foreach_lerp_(list(self.mean.parameters()), list(self.network.parameters()), 1 - keep)
             for kept, new in zip(self.mean.buffers(), self.network.buffers(), strict=True):
+                # What batch norms have seen belongs to the weights that saw it, and is averaged with them.
                 kept.lerp_(new, 1 - keep) if kept.is_floating_point() else kept.copy_(new)
-        self.step += 1
 
     def save(self, path: Path) -> None:
         """Write the checkpoint; the one before stays until this one is whole."""
