@@ -65,7 +65,7 @@ def shot_by_shot(report: Path) -> dict[str, dict[str, float]]:
     print_of_run = json.loads((report / "results.json").read_text())["runs"]["self"]["fingerprint"]
     folders = sorted(path for path in (report / "runs" / print_of_run).iterdir() if path.is_dir())
     kept = {path.name: ClipFolder(path.parent, path.name).load("sketch-ff", 1) for path in folders}
-    return {name: {measure: each.values[measure][0] for measure in SHOT_BY_SHOT} for name, each in kept.items() if each}
+    return {name: {measure: each.figure(measure) for measure in SHOT_BY_SHOT} for name, each in kept.items() if each}
 
 
 def compared(fewer: Path, more: Path) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def compared(fewer: Path, more: Path) -> dict[str, Any]:
         return [shots[shot][measure] for shot in both]
 
     pairs = {measure: (figures_of(before, measure), figures_of(after, measure)) for measure in SHOT_BY_SHOT}
-    return {measure: asdict(paired(*pair, "mean", seed=0)) for measure, pair in pairs.items()}
+    return {measure: asdict(paired(*pair, BY_NAME[measure].pool, seed=0)) for measure, pair in pairs.items()}
 
 
 def drawn(said: dict[float, dict[str, Any]]) -> str:

@@ -166,7 +166,7 @@ def pairs(run: Run, views: Sequence[int], seed: int) -> list[Pair]:
         for measure in measures(run.track):
             if measure.pooled or measure.name == "personality" or _not_measured(run, measure):
                 continue
-            a, b = ([_counted(clips[maker][clip], measure.name) for clip in common] for maker in (first, second))
+            a, b = ([clips[maker][clip].figure(measure.name) for clip in common] for maker in (first, second))
             estimate = bootstrap.paired(a, b, measure.pool, seed)
             pair = Pair(
                 track=run.track,
@@ -181,12 +181,6 @@ def pairs(run: Run, views: Sequence[int], seed: int) -> list[Pair]:
             )
             found.append(pair)
     return found
-
-
-def _counted(kept: Kept, measure: str) -> float:
-    """A clip's figure, NaN where it does not count."""
-    value, weight = kept.values.get(measure, (math.nan, 0.0))
-    return value if weight > 0 else math.nan
 
 
 def _not_measured(run: Run, measure: Measure) -> bool:

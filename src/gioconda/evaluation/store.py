@@ -72,6 +72,11 @@ class Kept:
     frames: dict[str, list[float]]
     facts: dict[str, Any]
 
+    def figure(self, measure: str) -> float:
+        """That of a measure; NaN where there is none, or it does not count."""
+        value, weight = self.values.get(measure, (math.nan, 0.0))
+        return value if weight > 0 else math.nan
+
 
 class ClipFolder:
     """The folder of one clip. ``source``: fingerprint of its input; figures of another input are not loaded.
