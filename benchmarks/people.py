@@ -16,8 +16,6 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ import torch
 
 from gioconda.evaluation.bootstrap import paired
 from gioconda.evaluation.catalogue import BY_NAME
-from gioconda.evaluation.charts import Point, Series, curve
+from gioconda.evaluation.charts import Point, Series, curve, side_by_side
 from gioconda.evaluation.store import ClipFolder
 from gioconda.learning.base import load_base
 from gioconda.learning.dataset import usable_shots
@@ -38,8 +36,8 @@ SHOT_BY_SHOT = ("ssim_face", "l1_face", "akd", "csim_truth")
 MEASURES = (*SHOT_BY_SHOT, "frechet_identity")
 SHOWN = 8
 """People on the sheet."""
-WIDTH, HEIGHT, HEAD = 250, 168, 22
-"""Pixels of a chart, and of its heading."""
+WIDTH, HEIGHT = 250, 168
+"""Pixels of a chart."""
 
 
 def learn_and_measure(data: Path, models: Path, folder: Path, share: float, steps: int, seed: int) -> None:
@@ -82,18 +80,13 @@ def compared(fewer: Path, more: Path) -> dict[str, Any]:
 
 def drawn(said: dict[float, dict[str, Any]]) -> str:
     """A chart of each measure over the shares, as one SVG file."""
-    parts = []
-    for column, measure in enumerate(MEASURES):
+    charts = {}
+    for measure in MEASURES:
         found = {round(100 * share): each[measure] for share, each in said.items()}
         points = [Point(share, each["value"], each["low"], each["high"]) for share, each in found.items()]
-        chart = curve([Series(measure, 1, points)], "% of the people", list(found), measure, WIDTH, HEIGHT)
-        parts.append(f'<text x="{column * WIDTH + 8}" y="{HEAD - 8}">{escape(BY_NAME[measure].title)}</text>')
-        parts.append(chart.replace("<svg ", f'<svg x="{column * WIDTH}" y="{HEAD}" ', 1))
-    style = resources.files("gioconda.evaluation").joinpath("report.css").read_text(encoding="utf-8")
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * len(MEASURES)} {HEAD + HEIGHT}">'
-        f'<style>{style}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>{"".join(parts)}</svg>\n'
-    )
+        line = Series(measure, 1, points)
+        charts[BY_NAME[measure].title] = curve([line], "% of the people", list(found), measure, WIDTH, HEIGHT)
+    return side_by_side(charts, WIDTH, HEIGHT)
 
 
 def painted(data: Path, bases: list[Path]) -> np.ndarray:

@@ -718,6 +718,16 @@ def test_a_run_leaves_curves_sheets_and_a_checkpoint(run):
         assert "samples per second" not in lines[0]
 
 
+def test_the_curves_are_means_over_the_steps_since_the_last_line(data, tmp_path):
+    train_sketch(data, tmp_path, TINY, 60, steps=4, log_every=2)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    footage = load_footage(data, TINY.shape.size)
+    one = Learner(TINY, footage.videos, "cpu")
+    pixels = [float(one.learn(_episode(footage, TINY, step))["pixels"]) for step in range(4)]
+    expected = [(pixels[0] + pixels[1]) / 2, (pixels[2] + pixels[3]) / 2]
+    assert [line["pixels"] for line in lines] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_run_ends_after_so_many_steps(data, tmp_path):
     assert [train_sketch(data, tmp_path, TINY, 60, steps=steps) for steps in (2, 2, 3)] == [2, 2, 3]
     assert checkpoint_header(tmp_path / NAME)[0] == 3

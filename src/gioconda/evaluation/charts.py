@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 
 import numpy as np
 
@@ -89,6 +90,20 @@ def curve(
         for p in points:
             parts.append(_dot(places[int(p.x)], y(p.y), 3.5, line.colour, p.label))
     return _svg(parts, width, height, title)
+
+
+def side_by_side(charts: Mapping[str, str], width: int, height: int) -> str:
+    """Charts of one size in pixels, each under its name, as one SVG file with the page's colours."""
+    head = 22
+    parts = []
+    for column, (name, chart) in enumerate(charts.items()):
+        parts.append(f'<text x="{column * width + 8}" y="{head - 8}">{escape(name)}</text>')
+        parts.append(chart.replace("<svg ", f'<svg x="{column * width}" y="{head}" ', 1))
+    style = resources.files("gioconda.evaluation").joinpath("report.css").read_text(encoding="utf-8")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width * len(charts)} {head + height}">'
+        f'<style>{style}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>{"".join(parts)}</svg>\n'
+    )
 
 
 def scatter(

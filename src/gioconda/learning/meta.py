@@ -234,12 +234,14 @@ def train_sketch(
     try:
         with Journal(run) if team.leads else nullcontext() as journal, progress("learning", 0) as tick:
             done = learner.step >= last
+            seen: list[dict[str, Tensor]] = []
             while not done:
-                losses = learner.learn(_episode(footage, settings, learner.step, team.rank), team)
+                seen.append(learner.learn(_episode(footage, settings, learner.step, team.rank), team))
                 tick()
                 done = team.agreed(time.monotonic() >= ends or learner.step >= last, device)
                 if done or learner.step % log_every == 0:
-                    values = dict(zip(losses, team.mean(torch.stack(list(losses.values()))).tolist(), strict=True))
+                    values = _means(seen, team)
+                    seen = []
                     if journal is None:
                         continue
                     pace = team.size * settings.people * (learner.step - logged) / (time.monotonic() - since)
@@ -271,6 +273,12 @@ def check_run(run: Path, settings: SketchTraining, minutes: float, steps: int | 
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{run}: cannot be made ({error.strerror}); choose another folder") from error
+
+
+def _means(losses: list[dict[str, Tensor]], team: Team) -> dict[str, float]:
+    """Of each loss, over some steps and the whole team: a single step says little."""
+    table = torch.stack([torch.stack(list(step.values())) for step in losses])
+    return dict(zip(losses[0], team.mean(table.mean(dim=0)).tolist(), strict=True))
 
 
 def _told(footage: Footage, device: str) -> str:
