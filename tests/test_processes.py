@@ -86,13 +86,14 @@ class StubbornError(Exception):
 
 
 def refuse(number):
-    raise StubbornError("no", number)
+    raise StubbornError("no", number) if number else ValueError(threading.Lock())
 
 
 def test_errors_that_cannot_be_sent_are_told():
-    ((_, error),) = work_off(1, refuse, [1])
-    assert isinstance(error, RuntimeError)
-    assert str(error) == "StubbornError: no"
+    errors = dict(work_off(1, refuse, [1, 0]))
+    assert [type(error) for error in errors.values()] == [RuntimeError, RuntimeError]
+    assert str(errors[1]) == "StubbornError: no"
+    assert str(errors[0]).startswith("ValueError: <unlocked")
 
 
 def test_without_work_no_process_is_started(monkeypatch):

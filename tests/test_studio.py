@@ -569,7 +569,7 @@ def test_a_fine_tuning_is_watched_and_stopped(page, picture, sketch_weights):
     assert {sample.shape for sample in samples} == {(32, 64, 3)}
     was, now = (sample.astype(int) for sample in (samples[0], samples[-1]))
     assert np.abs(now[:, :30] - was[:, :30]).mean() < 2 < np.abs(now[:, 34:] - was[:, 34:]).mean()
-    assert re.search(r"personalising · \d+ of 400 · about .* left", page.inner_text("#personalise-status .job"))
+    assert re.search(r"personalising · \d+ of 600 · about .* left", page.inner_text("#personalise-status .job"))
     page.click("#personalise-stop")
     page.wait_for_selector("#personalise-status .note:has-text('Nothing is left of it')")
     assert page.query_selector("#avatar a[download]") is None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -105,16 +105,16 @@ def _serve(connection: Connection, function: Callable[[Item], Result], threads: 
         try:
             connection.send(function(item))
         except Exception as error:
-            connection.send(_sendable(error))
+            _send_error(connection, error)
 
 
-def _sendable(error: Exception) -> Exception:
+def _send_error(connection: Connection, error: Exception) -> None:
     """It, or what it says where it does not survive being sent."""
     try:
-        pickle.loads(pickle.dumps(error))
+        copy.copy(error)  # who receives it makes it anew like this
+        connection.send(error)
     except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def _end_with_parent() -> None:
