@@ -62,7 +62,7 @@ class SketchTraining:
     rate: float = 5e-5
     critic_rate: float = 2e-4
     pixels: float = 10.0
-    tracker: float = 0.3
+    tracker: float = 3.0
     emphasis: float = 3.0
     vgg19: float = 1.5e-1
     vggface: float = 2.5e-2
