@@ -63,21 +63,25 @@ def test_one_that_dies_while_it_has_nothing_to_do_is_replaced():
     assert [n for n, process in results if process != first] == [1, 2]
 
 
-def too_late(number):
-    """Item 1: a result that no pipe holds, and an end before anybody has read it."""
-    if number == 0:
+def too_late(awaited):
+    """Where a file is awaited: a result that no pipe holds, and an end before anybody has read it."""
+    if awaited is None:
         return b""
+    while not awaited.exists():
+        time.sleep(0.01)
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
     return bytes(10_000_000)
 
 
-def test_one_that_dies_while_it_sends_takes_nothing_else_along():
-    results = work_off(2, too_late, [0, 1, 0])
-    assert next(results) == (0, b"")
+def test_one_that_dies_while_it_sends_takes_nothing_else_along(tmp_path):
+    awaited = tmp_path / "now"
+    results = work_off(2, too_late, [awaited, None, None])
+    assert next(results) == (None, b"")
+    awaited.touch()
     until_processes_are(1)
-    rest = list(results)
-    assert (0, b"") in rest
-    assert [type(result) for number, result in rest if number == 1] == [WorkerDiedError]
+    rest = dict(results)
+    assert rest[None] == b""
+    assert isinstance(rest[awaited], WorkerDiedError)
 
 
 class StubbornError(Exception):
