@@ -177,10 +177,11 @@ def _keys(works: Sequence[Work]) -> dict[Work, str]:
             return None
 
     networks = {work: work.drawing.weights or own_network(work.drawing.renderer) for work in works}
-    files = {path: contents(path) for path in {p for w in works for p in (w.picture, w.driver, networks[w])}}
+    parts = {p for w in works for p in (w.picture, w.driver, networks[w], w.drawing.certificate)}
+    files = {path: contents(path) for path in parts}
     keys = {}
     for work in works:
-        signed = {"certificate": contents(work.drawing.certificate), "key": None}
+        signed = {"certificate": files[work.drawing.certificate], "key": None}
         settings = {**asdict(work.drawing), "weights": files[networks[work]], **signed}
         made_of = [__version__, files[work.picture], files[work.driver] or work.driver, settings]
         keys[work] = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,6 +43,21 @@ def structure_loss(made: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     same = (2 * mean_a * mean_b + light) / (mean_a**2 + mean_b**2 + light) * (2 * joint + rest) / (spread + rest)
     inner = weight[..., edge:-edge, edge:-edge]
     return 1 - (same * inner).sum() / (inner.sum() + 1e-6)
+
+
+def content_loss(
+    made: Tensor,
+    truth: Tensor,
+    features: Callable[[Tensor], list[Tensor]],
+    distance: Callable[[Tensor, Tensor], Tensor] = functional.l1_loss,
+) -> Tensor:
+    """How far pictures, (n, 3, h, w) each, are apart for a network, summed over its layers' features.
+
+    Nothing is learned from the truth's. Source: Zakharov et al. 2019, L_CNT.
+    """
+    with torch.no_grad():
+        wanted = features(truth)
+    return torch.stack([distance(a, b) for a, b in zip(features(made), wanted, strict=True)]).sum()
 
 
 def feature_matching(real: list[Tensor], made: list[Tensor]) -> Tensor:

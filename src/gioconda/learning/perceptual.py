@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gioconda.errors import UsageError
 from gioconda.learning.checkpoint import DAMAGE, finite_tensors
+from gioconda.learning.losses import content_loss
 from gioconda.untrusted import one_line
 
 
@@ -95,7 +95,4 @@ class Perceptual(nn.Module):
 
     def forward(self, made: Tensor, truth: Tensor) -> Tensor:
         """The loss of pictures, (n, 3, h, w) each, 0 to 1."""
-        with torch.no_grad():
-            wanted = self.features(truth)
-        pairs = zip(self.features(made), wanted, strict=True)
-        return torch.stack([functional.l1_loss(a, b) for a, b in pairs]).sum()
+        return content_loss(made, truth, self.features)

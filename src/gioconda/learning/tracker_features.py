@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gioconda.learning.losses import content_loss
 from gioconda.learning.tracker.networks import LandmarkNet
 from gioconda.tracking.crops import CROP
 
@@ -51,10 +52,7 @@ class TrackerFeatures(nn.Module):
 
     def forward(self, made: Tensor, truth: Tensor) -> Tensor:
         """The loss of faces, (n, 3, s, s) each, 0 to 1."""
-        with torch.no_grad():
-            wanted = self.features(truth)
-        pairs = zip(self.features(made), wanted, strict=True)
-        return torch.stack([functional.l1_loss(a, b) / (b.mean() + 1e-6) for a, b in pairs]).sum()
+        return content_loss(made, truth, self.features, lambda a, b: functional.l1_loss(a, b) / (b.mean() + 1e-6))
 
 
 def _kept() -> list[tuple[Tensor, Tensor]]:
