@@ -61,7 +61,7 @@ class SketchTraining:
     people: int = 8
     rate: float = 5e-5
     critic_rate: float = 2e-4
-    pixels: float = 10.0
+    pixels: float = 30.0
     tracker: float = 3.0
     emphasis: float = 3.0
     vgg19: float = 1.5e-1

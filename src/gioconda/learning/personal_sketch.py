@@ -63,7 +63,7 @@ class SketchTuning:
     critic_rate: float = 4e-4
     average: float = 0.98
     batch: int = 4
-    pixels: float = 10.0
+    pixels: float = 30.0
     tracker: float = 3.0
     matching: float = 10.0
     emphasis: float = 3.0
