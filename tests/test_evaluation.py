@@ -1096,7 +1096,7 @@ def test_warp_is_measured_beside_the_others(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--renderer", "sketch-ff"], "0 given for sketch-ff"),
+        (["--renderer", "sketch-ff", "warp", "--weights", "text"], "1 given for sketch-ff, warp"),
         (["--renderer", "flow", "--weights", "text"], "1 given for none"),
         (["--renderer", "warp", "--weights", "text"], "not a network"),
         (["--renderer", "warp", "--weights", "missing"], "not a network"),

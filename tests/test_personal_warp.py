@@ -176,8 +176,6 @@ def test_avatars_without_their_network(tuned, change, error, words):
 def test_what_cannot_be_fine_tuned(portrait, tmp_path):
     with pytest.raises(UsageError, match="warp and sketch can"):
         personalize(portrait, renderer="flow")
-    with pytest.raises(UsageError, match=r"give the sketch\.safetensors"):
-        personalize(portrait, renderer="sketch")
     with pytest.raises(UsageError, match="use 0 to 3"):
         personalize(portrait, fidelity=4)
     (tmp_path / "no.onnx").write_bytes(b"nothing")

@@ -1,6 +1,7 @@
 """Fine-tuning to a person, and the renderer `sketch` with what comes of it, on networks of 32 pixels."""
 # ruff: noqa: E402 (imports come after the check that torch is there)
 
+import json
 import shutil
 from dataclasses import asdict, replace
 
@@ -18,6 +19,7 @@ from gioconda.evaluation import results
 from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES
 from gioconda.evaluation.renderers import check, drawer, make, mode, painted
+from gioconda.face import eye_distance
 from gioconda.learning import personal_sketch
 from gioconda.learning import personalize as personalize_module
 from gioconda.learning.base import export_base, load_base
@@ -27,10 +29,15 @@ from gioconda.learning.meta import Learner, SketchTraining
 from gioconda.learning.networks import Shape
 from gioconda.learning.personal_sketch import SketchTuning, _moved, _Person, personalize_sketch
 from gioconda.learning.personalize import personalize
+from gioconda.media.files import sha256_of
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
+from gioconda.performance import Motion
 from gioconda.rendering import composite, make_renderer
+from gioconda.rendering.renderer import OWN_BASE
 from gioconda.rendering.sketch import SketchRenderer
+from gioconda.retarget import Gains, Sitter, retarget
+from gioconda.tracking import default_tracker
 from makers import acting, still
 from test_evaluation import plain_judges
 
@@ -374,3 +381,34 @@ def test_everybody_drives_avatars_and_each_is_made_once(weights, three, driver, 
     assert n("all") == {"still": 4, "flow": 4, "sketch-ff": 4, "sketch-ft": 2}
     assert n("tuned") == {"still": 2, "flow": 2, "sketch-ff": 2, "sketch-ft": 2}
     assert made.count(1.0) == 1
+
+
+# The package's own networks
+
+
+def test_the_card_of_the_packages_own_base():
+    card = json.loads(OWN_BASE.with_suffix(".json").read_text())
+    base = load_base(OWN_BASE)
+    assert card["sha256"] == base.sha256 == sha256_of(OWN_BASE)
+    assert card["settings"]["shape"] == asdict(base.shape)
+    assert card["steps"] > 1000
+    assert len(card["trained_on"]["people"]) > 100
+    assert len(card["trained_on"]["shots"]) > len(card["trained_on"]["people"])
+    assert "no release" in card["licence"]
+    assert OWN_BASE.stat().st_size < 6_000_000
+
+
+def test_the_packages_own_base_paints_a_face_where_it_is_asked_to(portrait):
+    """The tracker finds, in what is painted of the picture's person, the landmarks that were asked for."""
+    avatar = personalize(portrait, renderer="sketch", fidelity=0)
+    assert avatar.about.base == sha256_of(OWN_BASE)
+    view = portrait.views[0]
+    sitter = Sitter.of(view.points, *view.rgb.shape[1::-1])
+    turned = replace(Motion.neutral(), angles=np.float32([12, 0, 0]))
+    target = retarget(sitter, turned, Gains())
+    picture = composite(view, make_renderer("sketch", (view,), avatar)(target))[0]
+    (seen,) = default_tracker().find(picture).faces
+    apart = np.linalg.norm(seen.points[:, :2] - target[:, :2], axis=1) / eye_distance(target)
+    assert np.median(apart) < 0.1
+    unmoved = np.linalg.norm(seen.points[:, :2] - view.points[:, :2], axis=1) / eye_distance(target)
+    assert np.median(apart) < 0.7 * np.median(unmoved)

@@ -545,6 +545,7 @@ def test_an_avatar_is_made_kept_and_used_again(page, picture, driver, tmp_path):
 def test_a_fine_tuning_is_watched_and_stopped(page, picture, sketch_weights):
     give(page, picture)
     page.get_by_role("tab", name="Personalise").click()
+    page.get_by_role("radio", name="sketch").check()
     page.set_input_files("#weights input[type=file]", str(sketch_weights))
     page.wait_for_selector("#weights a[download]")
     page.locator("#fidelity input[type=number]").fill("3")

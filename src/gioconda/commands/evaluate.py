@@ -42,7 +42,7 @@ def add(verbs: Verbs) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="the network of each renderer that has one, in their order; that of warp may be left out",
+        help="the network of each renderer that has one, in their order (default: the package's own)",
     )
     added.add_argument("--lpips", type=Path, metavar="FILE", help="measure LPIPS with this network (extra 'learn')")
     added.add_argument("--fid", type=Path, metavar="FILE", help="measure FID with this network (extra 'learn')")

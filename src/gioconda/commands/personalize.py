@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="the network to begin with: a run's warp.onnx (default: the package's own) or sketch.safetensors",
+        help="the network to begin with: a run's warp.onnx or sketch.safetensors (default: the package's own)",
     )
     added.add_argument(
         "--fidelity",

@@ -10,7 +10,7 @@ from typing import Any
 from gioconda.errors import UsageError
 from gioconda.evaluation.shots import Source
 from gioconda.media.files import sha256_of
-from gioconda.rendering.renderer import OWN_NETWORK
+from gioconda.rendering.renderer import OWN_BASE, OWN_NETWORK
 
 
 def check(weights: Path, sources: Iterable[Source]) -> list[str]:
@@ -34,7 +34,7 @@ def check(weights: Path, sources: Iterable[Source]) -> list[str]:
         return [f"{card.name} does not list the people and shots of the training, {so}"]
     known = [source for source in sources if source.person is not None]
     leaked = sorted({s.person or "" for s in known if s.person in people} | {s.id for s in known if s.id in shots})
-    if leaked and weights == OWN_NETWORK and not any(source.id in shots for source in known):
+    if leaked and weights in (OWN_NETWORK, OWN_BASE) and not any(source.id in shots for source in known):
         # It was taught on nobody's dataset but ours, and people of all datasets are called alike.
         return [f"{len(leaked)} people have names that the card of {weights.name} lists ({', '.join(leaked[:5])})"]
     if leaked:

@@ -14,7 +14,7 @@ from gioconda.evaluation.judges import Picture
 from gioconda.face import Points, face_model
 from gioconda.portrait import MOST_VIEWS, Portrait, View
 from gioconda.rendering import composite, make_renderer
-from gioconda.rendering.renderer import Renderer, own_network
+from gioconda.rendering.renderer import OWN_BASE, OWN_NETWORK, Renderer
 
 STILL = "still"
 """The baseline: the first view, unmoved. Runs beside whatever is measured."""
@@ -27,8 +27,8 @@ MODES = {
     "sketch-ft": "fine-tuned",
 }
 """How a renderer comes to its picture."""
-LEARNED = ("warp", "warp-ft", "sketch-ff", "sketch-ft")
-"""Renderers with a network, which has to be given where the package brings none."""
+_OWN = {"warp": OWN_NETWORK, "warp-ft": OWN_NETWORK, "sketch-ff": OWN_BASE, "sketch-ft": OWN_BASE}
+"""The network that the package brings for each renderer that has one."""
 _PERSONALISED = {"warp-ft": ("warp", 1.0), "sketch-ff": ("sketch", 0.0), "sketch-ft": ("sketch", 1.0)}
 """Those that draw an avatar: the product's renderer, and the fidelity."""
 _UNTUNED = {"warp-ft": "warp", "sketch-ft": "sketch-ff"}
@@ -54,7 +54,7 @@ def mode(name: str) -> str:
 def check(names: Sequence[str], views: Sequence[int], weights: Sequence[Path] = ()) -> list[Contender]:
     """The renderers to run, the baseline first, each once.
 
-    ``weights`` is a file for each with a network, in order; those that the package brings may all be left out.
+    ``weights`` is a file for each with a network, in order; without any, those that the package brings are measured.
 
     Raises:
         UsageError: there is none of a name, or a number of views that no portrait can have; weights are missing, of
@@ -67,15 +67,14 @@ def check(names: Sequence[str], views: Sequence[int], weights: Sequence[Path] = 
         if not 1 <= number <= MOST_VIEWS:
             raise UsageError(f"--views {number}: a portrait has 1 to {MOST_VIEWS}")
     chosen = dict.fromkeys([STILL, *names])
-    learned = [name for name in chosen if name in LEARNED]
-    needy = [name for name in learned if _own(name) is None]
-    if len(weights) not in (len(learned), len(needy)):
+    learned = [name for name in chosen if name in _OWN]
+    if len(weights) not in (0, len(learned)):
         raise UsageError(
             f"--weights needs one file for each renderer that has a network, in their order: "
             f"{len(weights)} given for {', '.join(learned) or 'none'}"
         )
-    files = dict(zip(learned if len(weights) == len(learned) else needy, weights, strict=True))
-    contenders = [Contender(name, files.get(name) or _own(name)) for name in chosen]
+    files = dict(zip(learned, weights, strict=True)) if weights else _OWN
+    contenders = [Contender(name, files.get(name)) for name in chosen]
     for contender in contenders:
         if contender.weights is not None:
             # A file of no use is refused at once, not after hours of other work.
@@ -123,8 +122,3 @@ def painted(render: Renderer, canvas: View) -> tuple[int, int, int, int]:
 
 def _untuned(contender: Contender) -> Contender:
     return replace(contender, name=_UNTUNED.get(contender.name, contender.name))
-
-
-def _own(name: str) -> Path | None:
-    """The network that the package brings for it, if any."""
-    return own_network(_PERSONALISED.get(name, (name,))[0])

@@ -11,7 +11,7 @@ from gioconda.learning.personal_sketch import personalize_sketch
 from gioconda.learning.personal_warp import personalize_warp
 from gioconda.portrait import Portrait
 from gioconda.progress import Progress, quiet
-from gioconda.rendering.renderer import DEFAULT_RENDERER
+from gioconda.rendering.renderer import DEFAULT_RENDERER, OWN_BASE
 
 
 def personalize(
@@ -28,8 +28,8 @@ def personalize(
 
     Args:
         portrait: 1 to 32 views.
-        weights: the network to begin with: of `warp` the warp.onnx of a training run, None for the package's own; of
-            `sketch` the sketch.safetensors of one.
+        weights: the network to begin with: of `warp` the warp.onnx of a training run, of `sketch` the
+            sketch.safetensors of one; None for the package's own.
         renderer: `warp` or `sketch`.
         fidelity: 1 stops where held-out pictures are best; 0 does not fine-tune at all, 0.5 stops half way there, 2
             goes on for as long again, up to a limit.
@@ -38,13 +38,11 @@ def personalize(
         watch: shown every look at the held-out pictures.
 
     Raises:
-        UsageError: no renderer that can be fine-tuned, weights that are missing or of no use, or a fidelity out of
-            range.
+        UsageError: no renderer that can be fine-tuned, weights that are of no use, or a fidelity out of range.
     """
     if renderer == "warp":
         return personalize_warp(portrait, weights, fidelity=fidelity, consent=consent, progress=progress, watch=watch)
     if renderer != "sketch":
         raise UsageError(f"the renderer {renderer!r} cannot be fine-tuned; warp and sketch can")
-    if weights is None:
-        raise UsageError("no network of sketch comes with Gioconda: give the sketch.safetensors of a training run")
-    return personalize_sketch(portrait, weights, fidelity=fidelity, consent=consent, progress=progress, watch=watch)
+    base = weights or OWN_BASE
+    return personalize_sketch(portrait, base, fidelity=fidelity, consent=consent, progress=progress, watch=watch)

@@ -18,8 +18,11 @@ from gioconda.portrait import View
 
 RENDERERS = ("warp", "flow", "sketch")
 DEFAULT_RENDERER = "warp"
-OWN_NETWORK = Path(__file__).parents[1] / "data" / "warp" / "warp.onnx"
+_DATA = Path(__file__).parents[1] / "data"
+OWN_NETWORK = _DATA / "warp" / "warp.onnx"
 """The network of `warp` that comes with the package."""
+OWN_BASE = _DATA / "sketch" / "sketch.safetensors"
+"""The networks that come with the package for `sketch`, to be fine-tuned to a person."""
 
 
 @dataclass(frozen=True)

@@ -159,11 +159,17 @@ class Personalised:
 
 
 def make_avatar(
-    subject: Subject, weights: Path | None, fidelity: float, consent: str, folder: Path, job: Job[Personalised]
+    subject: Subject,
+    renderer: str,
+    weights: Path | None,
+    fidelity: float,
+    consent: str,
+    folder: Path,
+    job: Job[Personalised],
 ) -> Personalised:
-    """The renderer fine-tuned to the person; `job.shown` becomes every look taken on the way.
+    """The renderer fine-tuned to the person, from other weights than the package's where some are given.
 
-    It is `warp`, and begins with the package's network, where no weights are given; else these say which it is.
+    `job.shown` becomes every look taken on the way.
 
     Raises:
         MissingExtraError: the extra 'learn' is not installed.
@@ -181,7 +187,7 @@ def make_avatar(
     avatar = personalize(
         known_portrait(subject),
         weights,
-        renderer="sketch" if weights and weights.suffix == ".safetensors" else "warp",
+        renderer=renderer,
         fidelity=fidelity,
         consent=consent,
         progress=job.progress,

@@ -169,10 +169,12 @@ def personalise_tab(panel: PortraitPanel) -> None:
         with gr.Column(min_width=280):
             gr.HTML(
                 fragments.note(
-                    "Fine-tunes the network that draws to the person in the pictures; more pictures are better. To "
-                    "begin with a network of your own, give the warp.onnx or sketch.safetensors of a training run."
+                    "Fine-tunes the network that draws to the person in the pictures; more pictures are better. "
+                    "Warp keeps their pixels; sketch paints the face anew, softly, 128 pixels wide. To begin with a "
+                    "network of your own, give the warp.onnx or sketch.safetensors of a training run."
                 )
             )
+            renderer = gr.Radio(["warp", "sketch"], value="warp", label="Drawn by", elem_id="renderer")
             weights = gr.File(
                 label="Other weights", file_types=[".onnx", ".safetensors"], height=120, elem_id="weights"
             )
@@ -191,10 +193,10 @@ def personalise_tab(panel: PortraitPanel) -> None:
             )
 
     def run(
-        subject: Subject | None, path: str | None, amount: float, who: str | None, request: gr.Request
+        subject: Subject | None, by: str, path: str | None, amount: float, who: str | None, request: gr.Request
     ) -> Iterator[list[Any]]:
         def work(job: Job[Personalised], folder: Path) -> Personalised:
-            return make_avatar(_known(subject), Path(path) if path else None, amount, who or "", folder, job)
+            return make_avatar(_known(subject), by, Path(path) if path else None, amount, who or "", folder, job)
 
         yield [gr.skip()] * len(panel.shown) + [fragments.note("Beginning ..."), gr.update(visible=False)]
         for job in studio.follow(request, work):
@@ -207,7 +209,8 @@ def personalise_tab(panel: PortraitPanel) -> None:
                 file = gr.update(value=str(job.result.path), visible=True)
                 yield [*panel.show(job.result.subject, request), studio.outcome(job) + shown, file]
 
-    begun = start.click(run, [panel.subject, weights, fidelity, consent], [*panel.shown, status, avatar], **WORK)
+    given = [panel.subject, renderer, weights, fidelity, consent]
+    begun = start.click(run, given, [*panel.shown, status, avatar], **WORK)
     studio.stopped_by(stop, begun, status)
     panel.changes.append(begun)
 
