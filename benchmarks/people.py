@@ -36,8 +36,6 @@ SHOT_BY_SHOT = ("ssim_face", "l1_face", "akd", "csim_truth")
 MEASURES = (*SHOT_BY_SHOT, "frechet_identity")
 SHOWN = 8
 """People on the sheet."""
-WIDTH, HEIGHT = 250, 168
-"""Pixels of a chart."""
 
 
 def learn_and_measure(data: Path, models: Path, folder: Path, share: float, steps: int, seed: int) -> None:
@@ -85,8 +83,8 @@ def drawn(said: dict[float, dict[str, Any]]) -> str:
         found = {round(100 * share): each[measure] for share, each in said.items()}
         points = [Point(share, each["value"], each["low"], each["high"]) for share, each in found.items()]
         line = Series(measure, 1, points)
-        charts[BY_NAME[measure].title] = curve([line], "% of the people", list(found), measure, WIDTH, HEIGHT)
-    return side_by_side(charts, WIDTH, HEIGHT)
+        charts[BY_NAME[measure].title] = curve([line], "% of the people", list(found), measure)
+    return side_by_side(charts)
 
 
 def painted(data: Path, bases: list[Path]) -> np.ndarray:

@@ -22,8 +22,6 @@ from gioconda.learning.meta import PRESETS, train_sketch
 
 PEOPLE, WORKERS, LOG_EVERY = 4, 2, 100
 MEASURES = ("pixels", "tracker", "matching", "match")
-WIDTH, HEIGHT = 250, 168
-"""Pixels of a chart."""
 
 
 def learned(data: Path, out: Path, steps: int, seed: int) -> dict[str, list[dict[str, float]]]:
@@ -50,8 +48,8 @@ def drawn(logs: dict[str, list[dict[str, float]]]) -> str:
             Series(name, colour, [Point(line["step"], line[measure]) for line in lines])
             for colour, (name, lines) in enumerate(logs.items(), start=1)
         ]
-        charts[measure] = curve(series, "steps", steps, measure, WIDTH, HEIGHT)
-    return side_by_side(charts, WIDTH, HEIGHT)
+        charts[measure] = curve(series, "steps", steps, measure)
+    return side_by_side(charts)
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from importlib import resources
 import numpy as np
 
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
+CURVE = 240, 168
+"""Width and height of a curve, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,9 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(first, last + 1)]
 
 
-def curve(
-    series: Sequence[Series], across: str, numbers: Sequence[int], title: str, width: int = 240, height: int = 168
-) -> str:
+def curve(series: Sequence[Series], across: str, numbers: Sequence[int], title: str) -> str:
     """Figures over some numbers, evenly spaced whatever they are, with their intervals as bands."""
+    width, height = CURVE
     known = [p for s in series for p in s.points]
     if not known:
         return ""
@@ -92,16 +93,17 @@ def curve(
     return _svg(parts, width, height, title)
 
 
-def side_by_side(charts: Mapping[str, str], width: int, height: int) -> str:
-    """Charts of one size in pixels, each under its name, as one SVG file with the page's colours."""
+def side_by_side(curves: Mapping[str, str]) -> str:
+    """Curves, each under its name, as one SVG file with the page's colours."""
+    width, height = CURVE
     head = 22
     parts = []
-    for column, (name, chart) in enumerate(charts.items()):
+    for column, (name, chart) in enumerate(curves.items()):
         parts.append(f'<text x="{column * width + 8}" y="{head - 8}">{escape(name)}</text>')
         parts.append(chart.replace("<svg ", f'<svg x="{column * width}" y="{head}" ', 1))
     style = resources.files("gioconda.evaluation").joinpath("report.css").read_text(encoding="utf-8")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width * len(charts)} {head + height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width * len(curves)} {head + height}">'
         f'<style>{style}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>{"".join(parts)}</svg>\n'
     )
 
