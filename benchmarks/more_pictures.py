@@ -1,11 +1,12 @@
 """More pictures, more like them? What `sketch` paints of people from 1, 8 and 32 pictures, and of paintings from one.
 
-    gioconda evaluate DATA --renderer sketch-ff sketch-ft --views 1 8 32 --weights W W --models MODELS --out REPORT
-    python benchmarks/more_pictures.py REPORT PICTURE... --weights W --out sheet.png [--driver dramatic] [--people 4]
+    gioconda evaluate DATA --renderer sketch-ff sketch-ft --views 1 8 32 --models MODELS --out REPORT
+    python benchmarks/more_pictures.py REPORT PICTURE... --out sheet.png [--driver dramatic] [--people 4]
 
-REPORT is of the first command, W the network of a run. A row is a person whom it was fine-tuned to: the same frame,
-feed-forward from 1, 8 and 32 pictures, then fine-tuned to as many. Below come the pictures given, three a row, each
-feed-forward and fine-tuned, at the driver's most open mouth. All that is on the sheet was painted.
+REPORT is of the first command; both take other networks than the package's with --weights. A row is a person whom it
+was fine-tuned to: the same frame, feed-forward from 1, 8 and 32 pictures, then fine-tuned to as many. Below come the
+pictures given, three a row, each feed-forward and fine-tuned, at the driver's most open mouth. All that is on the
+sheet was painted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gioconda.drivers import open_driver
 from gioconda.evaluation.renderers import Contender, drawer
 from gioconda.evaluation.store import SHOWN, ClipFolder
 from gioconda.media.pictures import read_picture, write_png
+from gioconda.rendering.renderer import OWN_BASE
 from gioconda.retarget import Sitter, retarget
 
 RENDERERS, VIEWS = ("sketch-ff", "sketch-ft"), (1, 8, 32)
@@ -41,7 +43,7 @@ def people(report: Path, most: int) -> list[np.ndarray]:
         frame = kept[0].facts["places"][-2]
         names = [f"{renderer}-{number}" for renderer in RENDERERS for number in VIEWS]
         rows.append(np.hstack([_tile(read_picture(folder.frame(name, frame)).rgb) for name in names]))
-    return rows[:: max(1, len(rows) // most)][:most]
+    return rows[:: max(1, len(rows) // max(1, most))][:most]
 
 
 def _tile(rgb: np.ndarray) -> np.ndarray:
@@ -63,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("report", type=Path)
     parser.add_argument("pictures", nargs="*", type=Path)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=OWN_BASE)
     parser.add_argument("--driver", default="dramatic", help="a video, a .motion file, or a built-in performance")
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--out", type=Path, required=True)
