@@ -14,12 +14,13 @@ pytest.importorskip("tensorboard", reason="the extra 'learn' (tensorboard) is no
 from gioconda import Performance, Portrait, View
 from gioconda.avatar import Avatar, picture_hash
 from gioconda.cli import main
+from gioconda.drivers import builtin
 from gioconda.errors import AvatarError, UsageError
 from gioconda.evaluation import results
 from gioconda.evaluation.judges import Judges
 from gioconda.evaluation.protocol import SIZES
 from gioconda.evaluation.renderers import check, drawer, make, mode, painted
-from gioconda.face import eye_distance
+from gioconda.face import eye_distance, face_model
 from gioconda.learning import personal_sketch
 from gioconda.learning import personalize as personalize_module
 from gioconda.learning.base import export_base, load_base
@@ -27,11 +28,12 @@ from gioconda.learning.checkpoint import NAME, save_checkpoint
 from gioconda.learning.fine_tuning import Pace
 from gioconda.learning.meta import Learner, SketchTraining
 from gioconda.learning.networks import Shape
-from gioconda.learning.personal_sketch import SketchTuning, _moved, _Person, personalize_sketch
+from gioconda.learning.personal_sketch import SketchTuning, _moved, _Person, _telling, personalize_sketch
 from gioconda.learning.personalize import personalize
 from gioconda.media.files import sha256_of
 from gioconda.media.pictures import write_png
 from gioconda.media.video import VideoReader
+from gioconda.neutral import mouth_gap
 from gioconda.performance import Motion
 from gioconda.rendering import composite, make_renderer
 from gioconda.rendering.renderer import OWN_BASE
@@ -165,22 +167,42 @@ def test_the_discriminator_begins_with_the_embedding(weights, three):
     common = base.discriminator.common.detach().clone()
     embedder = load_base(weights).embedder
     person = _Person(base, three, QUICK, "cpu")
-    sketches = personal_sketch.draw_sketch(person.points, 32)
+    # Of the person's own pictures alone.
+    sketches = personal_sketch.draw_sketch(person.points[:3], 32)
     with torch.no_grad():
-        embedding = embedder((person.frames.float() / 255)[None], sketches[None])
+        embedding = embedder((person.frames[:3].float() / 255)[None], sketches[None])
     assert torch.allclose(base.discriminator.common.detach() - common, embedding[0], rtol=1e-3, atol=1e-4)
     assert torch.allclose(person.face.personal, base.generator.personal(embedding), rtol=1e-2, atol=1e-3)
 
 
-def test_held_out_pictures_are_the_persons_with_other_faces(weights, three):
+def test_held_out_and_lent_pictures_are_the_persons_with_other_faces(weights, three):
     person = _Person(load_base(weights), three, QUICK, "cpu")
-    # Six moments of each of three pictures.
-    assert person.unseen.shape == person.unseen_sketches.shape == (18, 3, 32, 32)
-    views = _moved(View(three.views[0].rgb, three.views[0].points))
-    assert len(views) == 6
+    # Eight moments of each of three pictures: of one performance to be tried on, of two to learn from.
+    assert person.unseen.shape == person.unseen_sketches.shape == (24, 3, 32, 32)
+    assert person.frames.shape == (3 + 48, 3, 32, 32)
+    views = _moved([View(three.views[0].rgb, three.views[0].points)], "orator")
+    assert len(views) == 8
     for view in views:
         assert np.abs(view.points - three.views[0].points).max() > 0.5
         assert 0.1 < np.abs(view.rgb.astype(int) - three.views[0].rgb).mean() < 40
+
+
+def test_so_many_of_the_pictures_learned_from_are_lent(weights, three):
+    person = _Person(load_base(weights), three, replace(QUICK, lent=0.25), "cpu")
+    assert person.chances[:3].tolist() == pytest.approx([0.25] * 3)
+    assert person.chances[3:].tolist() == pytest.approx([0.25 / 48] * 48)
+
+
+@pytest.mark.parametrize(("name", "blinks"), [("dramatic", True), ("orator", False), ("playful", True)])
+def test_what_is_lent_says_much(name, blinks):
+    motion = builtin(name).motion
+    frames = _telling(motion)
+    assert len(set(frames)) == 8
+    assert (motion.lids[frames].min() < 0.1) == blinks
+    plain = Sitter.of(face_model().shape * 60 + 200, 400, 400)
+    acted = [motion.map(lambda values, frame=frame: values[frame]) for frame in range(len(motion.lids))]
+    gaps = np.array([mouth_gap(retarget(plain, moment, Gains(head=0))) for moment in acted])
+    assert gaps[frames].max() > 0.8 * gaps.max()
 
 
 # The renderer

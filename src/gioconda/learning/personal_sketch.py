@@ -8,6 +8,7 @@ both are then trained on the person's pictures.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from gioconda.avatar import About, Avatar, picture_hash
 from gioconda.drivers import builtin
+from gioconda.inference import CPU
 from gioconda.learning.base import Base, load_base
 from gioconda.learning.episodes import Wildness, vary
 from gioconda.learning.fine_tuning import Pace, Watch, check_fidelity, fine_tuned, spread, unwatched
@@ -28,10 +30,12 @@ from gioconda.learning.precision import fast
 from gioconda.learning.raster import draw_sketch
 from gioconda.learning.running_mean import follow
 from gioconda.learning.tracker_features import TrackerFeatures
+from gioconda.performance import Motion
 from gioconda.portrait import Portrait, View
 from gioconda.progress import Progress, quiet
-from gioconda.rendering import FlowRenderer, composite
+from gioconda.rendering import composite, make_renderer
 from gioconda.rendering.network_frame import NetworkFrame
+from gioconda.rendering.renderer import DEFAULT_RENDERER
 from gioconda.retarget import Gains, Sitter, retarget
 
 PERSONAL = "personal"
@@ -43,6 +47,12 @@ _PROJECTION = GENERATOR + "project"
 """Beginning of the names of what made the personal parameters, and is not kept."""
 _HELD_OUT = "dramatic"
 """The built-in performance whose movements the fine-tuned face is tried on."""
+_LENT = ("orator", "playful")
+"""The built-in performances whose movements the person's pictures are lent."""
+_MOMENTS = 8
+"""Of a performance, as unlike each other as can be."""
+_MOST_MOVED = 4
+"""Pictures of a person, at most, that are moved."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ class SketchTuning:
         average: how much of the running mean of the networks, which is what is kept, stays at each step.
         batch: pictures a step.
         pixels, tracker, matching, emphasis: as in `gioconda.learning.meta.SketchTraining`.
+        lent: share of the pictures learned from that are not the person's own, but these moved to other expressions.
         pace: when it is enough.
         seed: of everything that is drawn at random.
     """
@@ -67,6 +78,7 @@ class SketchTuning:
     tracker: float = 3.0
     matching: float = 10.0
     emphasis: float = 3.0
+    lent: float = 0.5
     pace: Pace = field(default_factory=Pace)
     seed: int = 0
 
@@ -83,7 +95,8 @@ def personalize_sketch(
 ) -> Avatar:
     """Fine-tune the renderer `sketch` to a person.
 
-    The person's own pictures, moved by the renderer `flow` to other expressions and poses, are held out.
+    The person's own pictures, moved by the default renderer to other expressions and poses, are lent, so that a face
+    known from one picture does not forget how others move, and others of these are held out.
 
     Args:
         portrait: 1 to 32 views.
@@ -121,12 +134,17 @@ class _Person:
         self.base, self.settings, self.device, self.step = base, settings, device, 0
         size = base.shape.size
         views = [_in_frame(view, size) for view in portrait.views]
-        self.frames, self.points = _stacked(views, device)
-        frames, points = _stacked([moved for view in spread(views, 4) for moved in _moved(view)], device)
+        movable = spread(views, _MOST_MOVED)
+        lent = [moved for name in _LENT for moved in _moved(movable, name)]
+        self.frames, self.points = _stacked([*views, *lent], device)
+        shares = ((1 - settings.lent) / len(views), len(views)), (settings.lent / len(lent), len(lent))
+        self.chances = torch.cat([torch.full((count,), share) for share, count in shares])
+        frames, points = _stacked(_moved(movable, _HELD_OUT), device)
         self.unseen, self.unseen_sketches = frames.float() / 255, draw_sketch(points, size)
         with torch.no_grad():
-            sketches = draw_sketch(self.points, size)
-            embedding = base.embedder((self.frames.float() / 255)[None], sketches[None])
+            own = slice(len(views))
+            sketches = draw_sketch(self.points[own], size)
+            embedding = base.embedder((self.frames[own].float() / 255)[None], sketches[None])
             personal = nn.Parameter(base.generator.personal(embedding))
             base.discriminator.common.add_(embedding[0])
         self.column = torch.zeros_like(embedding)
@@ -142,7 +160,8 @@ class _Person:
     def learn(self) -> None:
         """One step of generator and personal parameters, one of the discriminator."""
         settings, critic = self.settings, self.base.discriminator
-        number = torch.randint(0, len(self.frames), (settings.batch,), generator=self.random).to(self.frames.device)
+        number = torch.multinomial(self.chances, settings.batch, replacement=True, generator=self.random)
+        number = number.to(self.frames.device)
         wildness = Wildness(colour=0, grey=0, mirror=False)
         varied, places = vary(self.frames[number][:, None], self.points[number][:, None], wildness, self.random)
         truth, sketch = varied[:, 0], draw_sketch(places[:, 0], varied.shape[-1])
@@ -205,14 +224,33 @@ def _in_frame(view: View, size: int) -> View:
     return View(frame.picture(view.rgb), frame.points(view.points))
 
 
-def _moved(view: View) -> list[View]:
-    """The view as `flow` moves it: half a dozen moments of a performance with much in it."""
-    performance = builtin(_HELD_OUT)
-    height, width = view.rgb.shape[:2]
-    sitter, render = Sitter.of(view.points, width, height), FlowRenderer([view])
-    moments = np.linspace(performance.times[0], performance.times[-1], 8)[1:-1]
-    targets = [retarget(sitter, performance.at(float(time)), Gains(), False) for time in moments]
-    return [View(composite(view, render(target))[0], target) for target in targets]
+def _moved(views: Sequence[View], performance: str) -> list[View]:
+    """The views as the default renderer moves them to the most telling moments of a built-in performance."""
+    acted = builtin(performance)
+    telling = [acted.at(float(acted.times[frame])) for frame in _telling(acted.motion)]
+    moved = []
+    for view in views:
+        height, width = view.rgb.shape[:2]
+        sitter, render = Sitter.of(view.points, width, height), make_renderer(DEFAULT_RENDERER, [view], device=CPU)
+        targets = [retarget(sitter, moment, Gains(), False) for moment in telling]
+        moved += [View(composite(view, render(target))[0], target) for target in targets]
+    return moved
+
+
+def _telling(motion: Motion) -> list[int]:
+    """The frame that is farthest from no movement at all, then whichever is farthest from those before."""
+    places, frames = _place(motion), []
+    apart = np.linalg.norm(places - _place(Motion.neutral()), axis=1)
+    for _ in range(_MOMENTS):
+        frames.append(int(apart.argmax()))
+        apart = np.minimum(apart, np.linalg.norm(places - places[frames[-1]], axis=1))
+    return frames
+
+
+def _place(motion: Motion) -> NDArray[np.float32]:
+    """Of an expression among all expressions: lids, gaze and controls as one vector, or a row for each frame."""
+    controls = motion.offsets.reshape(*motion.offsets.shape[:-2], -1)
+    return np.concatenate([motion.lids, motion.gaze, controls], axis=-1, dtype=np.float32)
 
 
 def _stacked(views: list[View], device: str) -> tuple[Tensor, Tensor]:
