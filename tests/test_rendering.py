@@ -364,6 +364,27 @@ def test_canvas_goes_on_over_teeth(studio):
     assert (rough - plain)[teeth].std() > 0.5
 
 
+@pytest.mark.parametrize("quarters", [0, 1, 2])
+@pytest.mark.parametrize("shift", [(0, -4), (0, 4), (5, 0)])
+def test_no_skin_shows_between_lips_that_move_as_one(studio, quarters, shift):
+    points = studio.view.points
+    # A mouth that is black, in a face that is green, in a picture turned by some right angles.
+    mouth = cv2.dilate(inside(MOUTH_OUTLINE, points, studio.view.rgb.shape).astype(np.uint8), np.ones((5, 5))) > 0
+    rgb = np.where(mouth[..., None], 0, (0, 200, 0)).astype(np.uint8)
+    moved = points.copy()
+    moved[sorted(set(MOUTH_OUTLINE)), :2] += shift
+    for _ in range(quarters):
+        rgb = np.ascontiguousarray(np.rot90(rgb))
+        points, moved = (
+            np.column_stack([each[:, 1], rgb.shape[0] - 1 - each[:, 0], each[:, 2]]) for each in (points, moved)
+        )
+    drawn = np.zeros_like(rgb)
+    plate = MouthPlate(rgb, points, (), np.array([200.0, 195.0, 190.0]), Rim(rgb, points))
+    plate.draw(drawn, moved, Head(points).pose(points))
+    shown = inside(MOUTH_OUTLINE, moved, rgb.shape)
+    assert (drawn[shown].max(axis=1) > 60).mean() < 0.02
+
+
 @pytest.mark.parametrize("opening", [0.3, 0.5])
 def test_a_tongue_is_no_brighter_than_the_lips(studio, opening):
     motion = movement(offsets=jaw(opening))

@@ -31,6 +31,8 @@ MOST_LOWER, LEAST_LOWER = 2.5, -1.0
 """Bounds of what shows of the lower teeth above the lower lip."""
 MOUTH_GRAIN = 0.6
 """Of the grain of the skin, how much the inside has that is built: canvas and brush go on over teeth."""
+EDGES = 1.5
+"""Pixels over which the edge of a lip goes."""
 LIP = 3.0
 """How far behind the line between the lips the upper teeth stand."""
 
@@ -53,6 +55,10 @@ class MouthPlate:
         box = bounding(outline, np.array([0.2, 0.9]) * self._width, *rgb.shape[1::-1])
         left, top, right, bottom = box
         self._exact = Sheet(rgb[top:bottom, left:right], left, top)
+        self._upright = self._mouth.onto(STILL)
+        upright = cv2.invertAffineTransform(self._upright)
+        lips = (source[list(lip), :2].T.astype(np.float64) for lip in (LIPS_INNER_UPPER, LIPS_INNER_LOWER))
+        self._lips = [np.column_stack(mapped(upright, *lip)) for lip in lips]
         seen = _seen_teeth(rgb, source, others, box)
         self._seen = Sheet(seen, left, top)
         y, x = np.nonzero(seen[..., 3] > 127)
@@ -71,7 +77,7 @@ class MouthPlate:
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
         back = cv2.invertAffineTransform(affine(moved, self._depth))
         in_x, in_y = mapped(back, x, y)
-        colours = self._exact.sample(in_x, in_y)
+        colours = self._exact.sample(*self._between(in_x, in_y))
         # How much further than in the picture the mouth is open: only that much may be changed.
         more = float(np.clip((_opening(target) / self._width - self._gap) / 0.1, 0, 1))
         if more > 0:
@@ -80,10 +86,19 @@ class MouthPlate:
             made = self._dentition.draw(sight, jaws)
             grain = self._rim.grain(np.dstack([in_x, in_y]).astype(np.float32))
             made *= 1 + grain * self._grain
-            own = self._seen.sample(*mapped(self._mouth.onto(STILL), sight.x, sight.y - (jaws.upper - self._edge)))
+            own = self._seen.sample(*mapped(self._upright, sight.x, sight.y - (jaws.upper - self._edge)))
             made += np.clip(own[..., 3:] / 255, 0, 1) * (own[..., :3] - made)
             colours += more * (self._shaded(made, x, y, target) - colours)
         blend(rgb[top:bottom, left:right], colours, mask)
+
+    def _between(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Places of the picture, mirrored at its lips where they lie beyond: there is skin, never a mouth's inside."""
+        upper, lower = self._lips
+        room = EDGES / self._mouth.pixels
+        x, y = mapped(cv2.invertAffineTransform(self._upright), x, y)
+        x = _mirrored(x, upper[:, 0].min() - room, upper[:, 0].max() + room)
+        top, bottom = height_at(upper, x), height_at(lower, x)
+        return mapped(self._upright, x, _mirrored(y, np.minimum(top, bottom) - room, np.maximum(top, bottom) + room))
 
     def _jaws(self, moved: Similarity, target: Points) -> Jaws:
         """Where the teeth are, for landmarks, (478, 3), and the head's movement to them."""
@@ -101,6 +116,12 @@ class MouthPlate:
         below, above = (y - height_at(upper, x)) / self._width, (height_at(lower, x) - y) / self._width
         shadow = 0.5 * np.exp(-np.maximum(below, 0) / 0.035) + 0.25 * np.exp(-np.maximum(above, 0) / 0.02)
         return self._palette.lit(colours, 1 - shadow)
+
+
+def _mirrored(values: Array, low: Array, high: Array) -> Array:
+    """Values brought between two bounds: mirrored there, and those that lie farther out than that leads, cut off."""
+    inside = np.where(values < low, 2 * low - values, np.where(values > high, 2 * high - values, values))
+    return np.clip(inside, low, high)
 
 
 def seen_outline(points: Points) -> Array:
