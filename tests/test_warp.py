@@ -27,7 +27,7 @@ from gioconda.rendering import FlowRenderer, composite, make_renderer
 from gioconda.rendering.clues import CELLS, CHANNELS, FRAME, FULL, PICTURE, SHAPE, ShapeDrawer, in_cells, warp_frame
 from gioconda.rendering.mouth_plate import seen_outline
 from gioconda.rendering.renderer import OWN_NETWORK
-from gioconda.rendering.warp import BLACK, CHANGES, FARTHEST, LIGHTEST, STRONGEST, WarpNetwork, apply
+from gioconda.rendering.warp import BLACK, CHANGES, FARTHEST, LIGHTEST, STRONGEST, WarpNetwork, _tones, apply
 from gioconda.retarget import Sitter, retarget
 from makers import changed, jaw, motions, movement, posed
 
@@ -413,6 +413,7 @@ def test_warp_does_what_the_network_says(both, weights):
     own = frame.points(both.view.points)
     face = frame.picture(both.view.rgb)[::2, ::2][drawn(own, own).channels[..., IS_FACE] > 0]
     lightest = np.percentile(face, LIGHTEST, axis=0)
+    change[..., 2:] += change[..., 2:].mean(axis=2, keepdims=True) * (_tones(face) - 1)
     wanted = changed(flow.rgb, change, frame.matrix @ np.vstack([corner, (0, 0, 1)]), lightest)
     assert np.abs(warp.rgb.astype(int) - wanted).max() <= 1
     assert (warp.rgb != flow.rgb).mean() > 0.05
@@ -507,6 +508,35 @@ def test_a_grey_picture_stays_grey(portrait):
     here = (flow.rgb == flow.rgb[..., :1]).all(axis=2)  # but for the tongue and gums of the open mouth
     assert np.ptp(warp.rgb[here].astype(int), axis=1).max() <= 1
     assert (warp.rgb != flow.rgb).mean() > 0.05
+
+
+@pytest.mark.parametrize("falls", [(1.0, 1.0, 1.0), (0.7, 1.0, 1.3), (1.2, 1.0, 0.8)])
+def test_shade_has_the_colours_that_it_has_in_the_picture(falls):
+    light = np.linspace(3.5, 5.3, 4000)[:, None]
+    pixels = np.clip(np.rint(np.exp(5.3 + (light - 5.3) * falls) - BLACK), 0, 255).astype(np.uint8)
+    assert _tones(pixels) == pytest.approx(np.array(falls), abs=0.02)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((0, 3), np.uint8), np.full((50, 3), 80, np.uint8)])
+def test_a_face_of_one_colour_has_no_coloured_shade(pixels):
+    assert (_tones(pixels) == 1).all()
+
+
+def test_the_shade_on_light_skin_is_warm_where_the_picture_is(portrait):
+    view = portrait.views[0]
+    # The darker, the redder: less blue in the shade.
+    levels = view.rgb.mean(axis=2, keepdims=True) / 255
+    warm = np.rint(255 * levels ** (0.7, 1.0, 1.3)).astype(np.uint8)
+    darker, redder = [], []
+    for angle in (-20, 20):
+        flow, warp, _ = Both(View(warm, view.points), OWN_NETWORK).patches(movement(angles=(angle, 0, 0)))
+        before, after = (rgb.astype(float) + BLACK for rgb in (flow.rgb, warp.rgb))
+        change = np.log(after / before)
+        shaded = (change.mean(axis=2) < -0.1) & (flow.rgb.min(axis=2) > 60)
+        darker.append(shaded.sum())
+        redder.append((change[..., 0] - change[..., 2])[shaded].mean())
+    assert min(darker) > 20
+    assert min(redder) > 0.05
 
 
 def test_each_of_several_views_is_drawn_by_warp(shut, toothy, opened, weights):

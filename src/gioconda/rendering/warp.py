@@ -53,6 +53,10 @@ that was in the crease's shadow; in a painting it may be as light as can be alre
 GREY, COLOURED = 4.0, 12.0
 """Levels between the strongest and the weakest of a pixel's colours, in the median of the face, up to which a picture
 is grey, and from which it has all its colours."""
+SKIN_TONES = (10.0, 95.0)
+"""Per cent of a face's pixels that are darker than its skin, brows and nostrils, and than all but its highlights."""
+TONES = (0.5, 1.7)
+"""Least and most that one colour falls when all three fall by 1."""
 MARGIN = 2
 """Cells around those that change, into which the enlargement reaches."""
 BAND_PIXELS = 1_000_000
@@ -133,7 +137,7 @@ class WarpRenderer:
         self._shape = ShapeDrawer(self._frame.points(points))
         face = self._shape(self._frame.points(points)).channels[..., FACE] > 0
         pixels = self._frame.picture(views[0].rgb)[::2, ::2][face]
-        self._colours = _colours(pixels)
+        self._colours, self._tones = _colours(pixels), _tones(pixels)
         self._lightest = np.percentile(pixels, LIGHTEST, axis=0) if len(pixels) else np.full(3, 255.0)
 
     def __call__(self, target: Points) -> Patch:
@@ -145,9 +149,10 @@ class WarpRenderer:
         corner = np.array([[1, 0, patch.left], [0, 1, patch.top]], float)
         seen = in_cells(self._frame.picture(patch.rgb, corner), shape.channels)
         change = self._network(seen) * shape.gate[..., None]
-        # What is light and shade to the network may have a colour: a grey picture stays grey.
+        # What is light and shade to the network may have a colour: a grey picture stays grey. And shade has the colours
+        # that it has in this picture.
         shade = change[..., 2:].mean(axis=2, keepdims=True)
-        change[..., 2:] = shade + self._colours * (change[..., 2:] - shade)
+        change[..., 2:] = shade * self._tones + self._colours * (change[..., 2:] - shade)
         apply(patch.rgb, change, self._frame.matrix @ np.vstack([corner, (0, 0, 1)]), self._lightest)
         return patch
 
@@ -197,6 +202,22 @@ def _colours(pixels: Array) -> float:
     """How far pixels, uint8 (n, 3), are of a picture in colours, 0 to 1."""
     apart = float(np.median(np.ptp(pixels, axis=1))) if len(pixels) else 0.0
     return float(np.clip((apart - GREY) / (COLOURED - GREY), 0, 1))
+
+
+def _tones(pixels: Array) -> NDArray[np.float32]:
+    """How far red, green and blue, (3,), of a face's pixels, uint8 (n, 3), fall from light to shade, over all three.
+
+    In logarithms, as the network speaks. Light skin in the shade is not grey: in a painting it is warm.
+    """
+    levels = np.log(pixels.reshape(-1, 3) + np.float32(BLACK))
+    light = levels.mean(axis=1)
+    if not len(levels) or np.ptp(light) == 0:
+        return np.ones(3, np.float32)
+    low, high = np.percentile(light, SKIN_TONES)
+    within = (light >= low) & (light <= high)
+    levels, light = levels[within], light[within]
+    falls = (light - light.mean()) @ (levels - levels.mean(axis=0)) / max(float(light.var()) * len(light), 1e-6)
+    return np.asarray(np.clip(falls, *TONES), np.float32)
 
 
 def _doubled(values: Array) -> Array:
