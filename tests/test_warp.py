@@ -517,7 +517,14 @@ def test_shade_has_the_colours_that_it_has_in_the_picture(falls):
     assert _tones(pixels) == pytest.approx(np.array(falls), abs=0.02)
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((0, 3), np.uint8), np.full((50, 3), 80, np.uint8)])
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((0, 3), np.uint8),
+        np.full((50, 3), 80, np.uint8),
+        np.uint8([[80, 80, 80]] * 50 + [[200, 20, 20], [0, 0, 90]]),
+    ],
+)
 def test_a_face_of_one_colour_has_no_coloured_shade(pixels):
     assert (_tones(pixels) == 1).all()
 

@@ -57,6 +57,8 @@ SKIN_TONES = (10.0, 95.0)
 """Per cent of a face's pixels that are darker than its skin, brows and nostrils, and than all but its highlights."""
 TONES = (0.5, 1.7)
 """Least and most that one colour falls when all three fall by 1."""
+LEAST_RANGE = 0.1
+"""Logarithm of the ratio of the lightest to the darkest of those pixels below which they say nothing of it."""
 MARGIN = 2
 """Cells around those that change, into which the enlargement reaches."""
 BAND_PIXELS = 1_000_000
@@ -211,12 +213,12 @@ def _tones(pixels: Array) -> NDArray[np.float32]:
     """
     levels = np.log(pixels.reshape(-1, 3) + np.float32(BLACK))
     light = levels.mean(axis=1)
-    if not len(levels) or np.ptp(light) == 0:
+    low, high = np.percentile(light, SKIN_TONES) if len(light) else (0.0, 0.0)
+    if high - low < LEAST_RANGE:
         return np.ones(3, np.float32)
-    low, high = np.percentile(light, SKIN_TONES)
     within = (light >= low) & (light <= high)
     levels, light = levels[within], light[within]
-    falls = (light - light.mean()) @ (levels - levels.mean(axis=0)) / max(float(light.var()) * len(light), 1e-6)
+    falls = (light - light.mean()) @ (levels - levels.mean(axis=0)) / (light.var() * len(light))
     return np.asarray(np.clip(falls, *TONES), np.float32)
 
 
